@@ -1,0 +1,31 @@
+#!/bin/sh
+# The whole gate, from any folder: format, lint, types, layers, tests. Arguments go to pytest:
+#   sh packaging/test.sh -k smtp
+# As root on Debian it installs what is missing; otherwise it says so, and the tests that need it are skipped.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$root"
+. packaging/common.sh
+
+need_system test
+need_venv test
+
+failed=
+check() { # name command...: runs one check, remembers when it fails
+    printf '\n== %s\n' "$1"
+    shift
+    "$@" || failed="$failed $*;"
+}
+
+check "format" .venv/bin/ruff format --check .
+check "lint" .venv/bin/ruff check .
+check "types" .venv/bin/mypy
+check "layers" .venv/bin/lint-imports
+if [ -n "$failed" ]; then
+    printf '\n'
+    fail "the tests were not run, since this failed first:$failed"
+fi
+
+printf '\n== tests\n'
+exec .venv/bin/python -m pytest "$@"

@@ -1,0 +1,197 @@
+"""The tree of errors that a person may see, each with a title (what happened) and an advice (what to do).
+
+    VxtrayError
+    ├── UsageError                a command was called wrongly (exit status 2)
+    ├── NotConfigured             something must be set first (exit status 3)
+    ├── SettingsError
+    │   ├── SettingsBroken        the file is not TOML
+    │   ├── SettingsInvalid       a key has a value that is not allowed
+    │   └── SettingsNotSaved      the disk refused the file
+    ├── CredentialError
+    │   ├── KeyringMissing        no usable keyring on this machine
+    │   ├── KeyringLocked         it waits to be unlocked
+    │   ├── KeyringRefused        the person or the system said no
+    │   └── CredentialReadOnly    the secret comes from systemd and cannot be changed here
+    ├── MailError                 (core/mail: each step of a delivery has its own)
+    │   ├── ConnectError          name, network, port
+    │   ├── TlsError              certificate, version, STARTTLS missing
+    │   ├── AuthError             the sign-in was refused or is impossible
+    │   ├── SenderRefused
+    │   ├── RecipientsRefused
+    │   ├── MessageRefused
+    │   └── ProtocolError         the server does not speak SMTP as it should
+    ├── StoreError                the event store or the outbox cannot be used
+    │   ├── StoreBusy             another process has the event store open
+    │   ├── StoreFull             no room on the disk
+    │   └── StoreDamaged          the event store is no store any more
+    ├── LogFileError              a log file cannot be read
+    ├── ProgramBusy               another vxtray holds the profile
+    └── ControlError              the running program could not be reached or refused
+
+Runs on any thread. Texts are English message ids with ``{names}``; ``texts.title`` and ``texts.advice`` give them in
+the reader's language, so an error can cross threads before anybody knows who will read it.
+"""
+
+from typing import ClassVar
+
+
+def N_(text: str) -> str:  # noqa: N802 - the customary name, by which babel finds the text
+    """Mark a text for translation without translating it yet."""
+    return text
+
+
+class VxtrayError(Exception):
+    """A fault that can be explained. ``transient`` says that trying again later may succeed."""
+
+    title: ClassVar[str] = N_("Something went wrong.")
+    advice: ClassVar[str] = ""
+    transient: bool = False
+
+    def __init__(self, title: str = "", advice: str = "", /, **values: object) -> None:
+        """``title`` and ``advice`` replace the class's own; ``values`` fill their ``{names}``."""
+        self.title_id = title or type(self).title
+        self.advice_id = advice or type(self).advice
+        self.values = values
+        super().__init__(self.title_id)
+
+    def __str__(self) -> str:
+        """Return the English words, for logs."""
+        return fill(self.title_id, self.values)
+
+
+def fill(text: str, values: dict[str, object]) -> str:
+    """Put values into ``{names}``; a text without its value stays readable instead of raising."""
+    try:
+        return text.format(**values)
+    except (KeyError, IndexError, ValueError):
+        return text
+
+
+class UsageError(VxtrayError):
+    """The command line was called wrongly."""
+
+    title = N_("This command was not understood.")
+
+
+class NotConfigured(VxtrayError):
+    """Something must be set up before this can work."""
+
+    title = N_("The mail server is not set up yet.")
+    advice = N_("Enter it on the page “Mail server”, or with “vxtray smtp set host=… from_address=… recipients=…”.")
+
+
+class SettingsError(VxtrayError):
+    """Anything about the settings file."""
+
+    title = N_("The settings cannot be used.")
+
+
+class SettingsBroken(SettingsError):
+    """The settings file is not TOML. Values: path, line, reason."""
+
+    title = N_("The settings file cannot be read: {reason}.")
+    advice = N_("Correct {path}, or delete it to begin with the defaults.")
+
+
+class SettingsInvalid(SettingsError):
+    """A key has a value that is not allowed. Values: key, value, allowed."""
+
+    title = N_("{key} cannot be “{value}”: {allowed}.")
+    advice = N_("Choose an allowed value; nothing was changed.")
+
+
+class SettingsNotSaved(SettingsError):
+    """The file could not be written. Values: path, reason."""
+
+    title = N_("The settings could not be saved: {reason}.")
+    advice = N_("Make room or check the rights of {path}; the former settings are still in force.")
+
+
+class CredentialError(VxtrayError):
+    """Anything about passwords and tokens."""
+
+    title = N_("The password cannot be read.")
+
+
+class KeyringMissing(CredentialError):
+    """There is no keyring that keeps secrets encrypted."""
+
+    title = N_("This machine has no usable keyring, and vxtray never writes a password to a plain file.")
+    advice = N_(
+        "Install and start a keyring (GNOME Keyring, KWallet); on a server, give the password as a systemd credential."
+    )
+
+
+class KeyringLocked(CredentialError):
+    """The keyring waits to be unlocked."""
+
+    title = N_("Your keyring is locked.")
+    advice = N_("Unlock it (usually with your login password); vxtray then goes on by itself.")
+    transient = True
+
+
+class KeyringRefused(CredentialError):
+    """The keyring answered no. Values: reason."""
+
+    title = N_("The keyring refused: {reason}.")
+    advice = N_("Allow vxtray to use the keyring, then try again.")
+
+
+class CredentialReadOnly(CredentialError):
+    """The secret is a systemd credential. Values: name, folder."""
+
+    title = N_("The secret {name} comes from {folder} and can only be changed there.")
+    advice = N_("Change the credential of the service and restart it.")
+
+
+class StoreError(VxtrayError):
+    """The event store or the outbox cannot be used. Values: path, reason."""
+
+    title = N_("{path} cannot be used: {reason}.")
+    advice = N_("Check the disk and the rights of the folder, then try again.")
+
+
+class StoreBusy(StoreError):
+    """Another process has the event store open. Values: path."""
+
+    title = N_("The event store {path} is in use by another program.")
+    advice = N_("Close the other vxtray, or wait until its command has finished, then try again.")
+    transient = True
+
+
+class StoreFull(StoreError):
+    """The event store cannot grow. Values: path."""
+
+    title = N_("The disk is full: the event store {path} cannot take new events.")
+    advice = N_("Make room on the disk; nothing that was stored before is lost.")
+    transient = True
+
+
+class StoreDamaged(StoreError):
+    """The file is no event store, or not any more. Values: path, reason."""
+
+    title = N_("The event store {path} is damaged: {reason}.")
+    advice = N_("Start vxtray again: it keeps the damaged file beside a new store.")
+
+
+class LogFileError(VxtrayError):
+    """A log file cannot be read. Values: path, reason."""
+
+    title = N_("{path} cannot be read: {reason}.")
+    advice = N_("Check the name and that you may read it.")
+
+
+class ProgramBusy(VxtrayError):
+    """Another vxtray process holds the profile."""
+
+    title = N_("Another vxtray command is working with this profile.")
+    advice = N_("Wait until it has finished, then try again.")
+    transient = True
+
+
+class ControlError(VxtrayError):
+    """The running program could not be reached. Values: reason."""
+
+    title = N_("The running vxtray did not answer: {reason}.")
+    advice = N_("Quit it and start it again.")
+    transient = True

@@ -1,0 +1,188 @@
+"""French and English for the window, the mails and the command line.
+
+Message ids are the English texts, with ``{names}`` for values; the French stand in
+``resources/i18n/fr/LC_MESSAGES/vxtray.po``. Any thread: the language is a context variable over a default of the
+process, so a command that another program forwards is answered in that caller's language.
+"""
+
+import contextvars
+import gettext as _gettext
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, tzinfo
+from functools import cache
+
+from vxtray.core.errors import N_, VxtrayError, fill
+from vxtray.core.paths import resource
+
+__all__ = ["N_", "LANGUAGES", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
+
+LANGUAGES = ("en", "fr")
+
+#: Values of errors that are themselves marked texts.
+_MARKED_VALUES = frozenset({"allowed", "reason", "what"})
+
+_default = "en"
+_speaking: contextvars.ContextVar[str | None] = contextvars.ContextVar("language", default=None)
+
+
+def system_language() -> str:
+    """Return "fr" or "en" as the session's environment asks for (LANGUAGE, LC_ALL, LC_MESSAGES, LANG)."""
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        for wanted in os.environ.get(name, "").split(":"):
+            if wanted[:2] in LANGUAGES:
+                return wanted[:2]
+            if wanted.startswith(("C", "POSIX")):
+                return "en"
+    return _locale_language()
+
+
+def _locale_language() -> str:
+    import locale
+
+    name = locale.getlocale()[0] or ""
+    return "fr" if name.lower().startswith(("fr_", "french")) else "en"
+
+
+def resolve(setting: str) -> str:
+    """Turn a setting (auto, fr, en) into a language."""
+    return setting if setting in LANGUAGES else system_language()
+
+
+def use(language: str) -> None:
+    """Set the language of the process."""
+    global _default  # noqa: PLW0603 - one language per process is a process-wide fact
+    _default = language
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Answer in a language within this context only."""
+    token = _speaking.set(language)
+    try:
+        yield
+    finally:
+        _speaking.reset(token)
+
+
+def current() -> str:
+    """Return the language in force here."""
+    return _speaking.get() or _default
+
+
+@cache
+def _catalogue(language: str) -> _gettext.NullTranslations:
+    try:
+        source = resource(f"i18n/{language}/LC_MESSAGES")
+    except FileNotFoundError:
+        return _gettext.NullTranslations()
+    compiled, text = source / "vxtray.mo", source / "vxtray.po"
+    if compiled.exists() and (not text.exists() or compiled.stat().st_mtime >= text.stat().st_mtime):
+        with compiled.open("rb") as file:
+            return _gettext.GNUTranslations(file)
+    if not text.exists():
+        return _gettext.NullTranslations()
+    return _compile(text.read_bytes())  # a checkout, where nothing is compiled
+
+
+def _compile(text: bytes) -> _gettext.NullTranslations:
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    compiled = io.BytesIO()
+    write_mo(compiled, read_po(io.BytesIO(text)))
+    compiled.seek(0)
+    return _gettext.GNUTranslations(compiled)
+
+
+def translate(text: str, language: str, /, **values: object) -> str:
+    """Return a text in a language, with its ``{names}`` filled."""
+    found = _catalogue(language).gettext(text) if text else ""
+    return fill(found, values) if values else found
+
+
+def translate_plural(one: str, many: str, n: int, language: str, /, **values: object) -> str:
+    """Return the text for a number; ``{n}`` stands for the number, written as the language writes it."""
+    found = _catalogue(language).ngettext(one, many, n)
+    return fill(found, {"n": format_number(n, language), **values})
+
+
+def _(text: str, /, **values: object) -> str:
+    """Return a text in the language in force here."""
+    return translate(text, current(), **values)
+
+
+def plural(one: str, many: str, n: int, /, **values: object) -> str:
+    """Return the text for a number in the language in force here."""
+    return translate_plural(one, many, n, current(), **values)
+
+
+def title(error: VxtrayError, language: str | None = None) -> str:
+    """Return what happened."""
+    return _say(error.title_id, error.values, language or current())
+
+
+def advice(error: VxtrayError, language: str | None = None) -> str:
+    """Return what to do, "" where there is nothing to add."""
+    return _say(error.advice_id, error.values, language or current())
+
+
+def _say(text: str, values: dict[str, object], language: str) -> str:
+    said = {
+        name: translate(value, language, **{k: v for k, v in values.items() if k != name})
+        if name in _MARKED_VALUES and isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
+    return translate(text, language, **said) if said else translate(text, language)
+
+
+# --- numbers and times, by babel --------------------------------------------------------------------------------------
+
+
+def format_number(n: float, language: str) -> str:
+    """Return 1,204 or 1 204 (with a narrow no-break space)."""
+    from babel.numbers import format_decimal
+
+    return str(format_decimal(n, locale=language))
+
+
+def format_percent(share: float, language: str, digits: int = 0) -> str:
+    """Return a share from 0 to 1 as a percentage."""
+    from babel.numbers import format_percent
+
+    pattern = "0" + ("." + "0" * digits if digits else "")
+    pattern += "\N{NO-BREAK SPACE}%" if language == "fr" else "%"
+    return str(format_percent(share, format=pattern, locale=language))
+
+
+def format_time(moment: datetime, language: str, zone: tzinfo | None = None) -> str:
+    """Return the hour and minute."""
+    from babel.dates import format_time
+
+    return str(format_time(moment.astimezone(zone), "HH:mm", locale=language))
+
+
+def format_date(day: date, language: str, pattern: str = "") -> str:
+    """Return Saturday 21 November 2026, or what a CLDR pattern asks for."""
+    from babel.dates import format_date
+
+    return str(format_date(day, pattern or "EEEE d MMMM yyyy", locale=language))
+
+
+def format_datetime(moment: datetime, language: str, zone: tzinfo | None = None) -> str:
+    """Return 21 Nov 2026, 08:00 (Europe/Paris): absolute, with its zone."""
+    from babel.dates import format_datetime
+
+    local = moment.astimezone(zone)
+    name = getattr(zone, "key", "") or local.strftime("%z")
+    return f"{format_datetime(local, 'd MMM yyyy, HH:mm', locale=language)} ({name})"
+
+
+def format_ago(moment: datetime, now: datetime, language: str) -> str:
+    """Return 2 seconds ago, in 3 hours: relative while it is fresh."""
+    from babel.dates import format_timedelta
+
+    return str(format_timedelta(moment - now, add_direction=True, locale=language))
