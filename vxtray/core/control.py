@@ -1,0 +1,179 @@
+"""The door for commands: a local socket over which a command line reaches the running program.
+
+Only the same person can open it (a folder of mode 0700, and a key from a file of mode 0600 is asked for). Messages are
+JSON, never pickles. ``vx-control`` accepts; each caller is answered on a ``vx-control-…`` thread of its own, so that a
+caller who says nothing blocks nobody.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vxtray.core.errors import ControlError
+from vxtray.core.paths import Profile, private_folder
+
+log = logging.getLogger(__name__)
+
+_MOST_CALLERS = 8
+_GREETING_SECONDS = 5
+_LONGEST_MESSAGE = 1 << 20
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A command as it was typed: words, working folder, language, and a file that holds its standard input."""
+
+    argv: list[str]
+    cwd: str
+    language: str
+    stdin: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A piece of the answer: text for standard output or error, and at the end the exit status."""
+
+    out: str = ""
+    err: str = ""
+    exit: int | None = None
+
+
+#: Runs a command; what it says goes through the callable, and it returns the exit status.
+Handler = Callable[[Call, Callable[[Answer], None]], int]
+
+
+class ControlServer:
+    """Listens for commands until ``stop``. Raises ``OSError`` from ``start`` where the socket cannot be made."""
+
+    def __init__(self, profile: Profile, handler: Handler) -> None:
+        self._address = profile.control_address
+        self._key_file = profile.control_key
+        self._handler = handler
+        self._stopping = threading.Event()
+        self._callers = threading.BoundedSemaphore(_MOST_CALLERS)
+        self._threads: list[threading.Thread] = []
+        self._listener: Listener | None = None
+
+    def start(self) -> None:
+        """Make the key and the socket and begin to listen. The caller holds the profile's lock, so a socket that
+        is still there was left by a crash.
+        """
+        self._key = _new_key(self._key_file)
+        if sys.platform != "win32":
+            path = Path(self._address)
+            private_folder(path.parent)
+            path.unlink(missing_ok=True)
+        self._listener = Listener(self._address, backlog=_MOST_CALLERS)
+        self._thread = threading.Thread(target=self._accept, name="vx-control", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more calls and let the running ones finish, for at most two seconds."""
+        if self._listener is None:
+            return
+        self._stopping.set()
+        with contextlib.suppress(OSError, EOFError):
+            Client(self._address).close()  # closing a listener does not wake its accept()
+        self._thread.join(2)
+        for thread in self._threads:
+            thread.join(2)
+        self._listener.close()
+        self._listener = None
+
+    def _accept(self) -> None:
+        listener = self._listener
+        while listener is not None and not self._stopping.is_set():
+            try:
+                connection = listener.accept()
+            except OSError as error:
+                if not self._stopping.is_set():
+                    log.warning("control: cannot accept: %s", error)
+                    self._stopping.wait(0.5)
+                continue
+            if self._stopping.is_set() or not self._callers.acquire(blocking=False):
+                connection.close()
+                continue
+            thread = threading.Thread(
+                target=self._serve, args=(connection,), name=f"vx-control-{connection.fileno()}", daemon=True
+            )
+            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
+            thread.start()
+
+    def _serve(self, connection: "Connection[bytes, bytes]") -> None:
+        try:
+            _limit_silence(connection, _GREETING_SECONDS)
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+            call = msgspec.json.decode(connection.recv_bytes(_LONGEST_MESSAGE), type=Call)
+            _limit_silence(connection, 0)
+
+            def say(answer: Answer) -> None:
+                connection.send_bytes(msgspec.json.encode(answer))
+
+            say(Answer(exit=self._handler(call, say)))
+        except (OSError, EOFError, AuthenticationError, msgspec.MsgspecError) as error:
+            log.info("control: a caller left or was refused: %s", type(error).__name__)
+        finally:
+            connection.close()
+            self._callers.release()
+
+
+def _limit_silence(connection: Any, seconds: int) -> None:
+    """Let reads and writes of a caller who says nothing fail after some seconds (0: never); see socket(7)."""
+    if sys.platform == "win32":
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            duplicate.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+
+
+def _new_key(path: Path) -> bytes:
+    private_folder(path.parent)
+    key = secrets.token_bytes(32)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+    return key
+
+
+def call_running(profile: Profile, call: Call) -> Iterator[Answer] | None:
+    """Hand a command to the running program and yield its answers; None where no program runs.
+
+    Raises ``ControlError`` where one runs but does not answer as it should.
+    """
+    try:
+        key = profile.control_key.read_bytes()
+        if sys.platform != "win32" and not Path(profile.control_address).exists():
+            return None
+        connection = Client(profile.control_address)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except OSError as error:
+        raise ControlError(reason=error.strerror or str(error)) from error
+    return _converse(connection, key, call)
+
+
+def _converse(connection: Any, key: bytes, call: Call) -> Iterator[Answer]:
+    with contextlib.closing(connection):
+        try:
+            answer_challenge(connection, key)
+            deliver_challenge(connection, key)
+            connection.send_bytes(msgspec.json.encode(call))
+            while True:
+                answer = msgspec.json.decode(connection.recv_bytes(), type=Answer)
+                yield answer
+                if answer.exit is not None:
+                    return
+        except (OSError, EOFError, AuthenticationError, msgspec.MsgspecError, json.JSONDecodeError) as error:
+            raise ControlError(reason=str(error) or type(error).__name__) from error

@@ -1,0 +1,267 @@
+"""The settings file: TOML that a person may edit, changed by one rule whoever writes.
+
+The rule: take the lock file, read, merge the changed keys only, validate, save durably. So two writers, or a writer
+and a hand edit, never lose each other's changes. Any thread; each call is complete in itself.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from vxtray.core.errors import N_, ProgramBusy, SettingsBroken, SettingsError, SettingsNotSaved
+from vxtray.core.paths import private_folder
+from vxtray.core.settings import keys
+from vxtray.core.settings.migrations import migrate
+from vxtray.core.settings.tree import VERSION, Settings
+
+#: As a value of ``merge``: take the key out of the file, so that the default holds again.
+RESET: Final = object()
+
+_LOCK_SECONDS = 10
+_EDITOR_SECONDS = 0.1
+_HEADER = "vxtray. You may edit this file by hand; vxtray keeps your comments. “vxtray settings show” lists every key."
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a file meant: the settings, the keys that nobody knows, and its fault (then: the last good ones)."""
+
+    settings: Settings
+    unknown: tuple[str, ...] = ()
+    trouble: SettingsError | None = None
+
+
+class SettingsFile:
+    """One settings file with its lock and its last good copy."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._good = path.with_name(path.name + ".good")
+        self._lock = path.with_name(path.name + ".lock")
+
+    def read(self) -> Loaded:
+        """Return what the file says; a missing file means the defaults.
+
+        Raises ``SettingsBroken`` or ``SettingsInvalid``.
+        """
+        settings, unknown = keys.build(migrate(_parse(self.path, _bytes_of(self.path))))
+        return Loaded(settings, tuple(unknown))
+
+    def read_or_last_good(self) -> Loaded:
+        """Return what the file says, or with ``trouble`` what it last said when it was in order."""
+        try:
+            return self.read()
+        except SettingsError as error:
+            return Loaded(self._last_good(), trouble=error)
+
+    def _last_good(self) -> Settings:
+        try:
+            return keys.build(migrate(_parse(self._good, _bytes_of(self._good))))[0]
+        except SettingsError:
+            return Settings()
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return a mark that differs after any change of the file, cheap enough to ask for every second."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def modified(self) -> float:
+        """Return when the file was last changed, in seconds since the epoch; now where there is none."""
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return time.time()
+
+    def merge(self, changes: Mapping[str, object]) -> Loaded:
+        """Change some keys in one step (``RESET`` takes one out) and return what the file then says.
+
+        A file that is not TOML is kept under another name first. Raises ``SettingsInvalid``, ``UsageError``,
+        ``SettingsNotSaved``, ``ProgramBusy``; then the file is as before.
+        """
+        wanted = {key: value if value is RESET else keys.convert(key, value) for key, value in changes.items()}
+        plain = {key: value if value is RESET else msgspec.to_builtins(value) for key, value in wanted.items()}
+        with self._locked():
+            while True:
+                before = self._settled()
+                base, trouble = self._base(before)
+                merged = _merged(base, plain)
+                settings, unknown = keys.build(_parse(self.path, merged))
+                if merged == before or self._save(merged, before):
+                    return Loaded(settings, tuple(unknown), trouble)
+
+    def _settled(self) -> bytes:
+        """Return the file's bytes; an editor that empties a file before it fills it gets the time to finish."""
+        content = _bytes_of(self.path)
+        if not content and self._good.exists() and self.path.exists():
+            time.sleep(_EDITOR_SECONDS)
+            content = _bytes_of(self.path)
+        return content
+
+    def replace(self, raw: Mapping[str, object]) -> Loaded:
+        """Put a whole set of settings in place of the file (an import); what is not in ``raw`` is the default."""
+        settings, unknown = keys.build(migrate(dict(raw)))
+        with self._locked():
+            changes = {key: msgspec.to_builtins(keys.convert(key, value)) for key, value in keys.flatten(raw)
+                       if key in keys.LEAVES}  # fmt: skip
+            while not self._save(_merged(b"", changes), _bytes_of(self.path)):
+                pass
+        return Loaded(settings, tuple(unknown))
+
+    def _base(self, before: bytes) -> tuple[bytes, SettingsError | None]:
+        """Return the text to merge into; what is broken or old is kept aside under its own name."""
+        try:
+            raw = _parse(self.path, before)
+        except SettingsBroken as error:
+            self._keep_aside("broken", before)
+            return _bytes_of(self._good), error
+        if before and raw.get("version", VERSION) != VERSION:
+            self._keep_aside(f"version-{raw['version']}", before)
+            return _merged(b"", dict(keys.flatten(migrate(raw)))), None
+        return before, None
+
+    def _keep_aside(self, why: str, content: bytes) -> None:
+        name = f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"
+        with _saving(self.path):
+            write_durably(self.path.with_name(name), content)
+
+    def _save(self, content: bytes, before: bytes) -> bool:
+        """Write the file and its good copy; False, and nothing written, where a hand edit came in between."""
+        with _saving(self.path):
+            if not write_durably(self.path, content, only_if=lambda: _bytes_of(self.path) == before):
+                return False
+            write_durably(self._good, content)
+        return True
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        with _saving(self.path):
+            private_folder(self.path.parent)
+            lock = FileLock(self._lock, timeout=_LOCK_SECONDS, mode=0o600)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise ProgramBusy(N_("Another program holds the settings file.")) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextlib.contextmanager
+def _saving(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsNotSaved(path=path, reason=error.strerror or str(error)) from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise SettingsBroken(path=path, reason=error.strerror or str(error)) from error
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsBroken(path=path, reason=str(error).removesuffix(".")) from error
+
+
+def _merged(content: bytes, changes: Mapping[str, object]) -> bytes:
+    """Return the TOML text with some keys changed and every comment kept."""
+    import tomlkit
+
+    expected = tomllib.loads(content.decode("utf-8-sig"))
+    for key, value in changes.items():
+        _drop(expected, key) if value is RESET else keys.put(expected, key, value)
+    expected = {"version": VERSION, **expected}
+    document = tomlkit.parse(content.decode("utf-8-sig"))
+    if not content.strip():
+        document.add(tomlkit.comment(_HEADER))
+    try:
+        if "version" not in document:
+            document.add("version", tomlkit.item(VERSION))
+        for key, value in changes.items():
+            _put(document, key, value)
+        text = tomlkit.dumps(document)
+        kept = tomllib.loads(text) == _plain(expected)
+    except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
+        kept, text = False, ""
+    if not kept:  # a layout that tomlkit cannot edit in place: the values matter more than the comments
+        text = tomlkit.dumps(expected)
+    return text.encode()
+
+
+def _put(document: Any, key: str, value: object) -> None:
+    import tomlkit
+
+    *folders, name = key.split(".")
+    for folder in folders:
+        if folder not in document:
+            if value is RESET:
+                return
+            document[folder] = tomlkit.table()
+        document = document[folder]
+    if value is RESET:
+        document.pop(name, None)
+    else:
+        document[name] = value
+
+
+def _drop(nested: dict[str, Any], key: str) -> None:
+    *folders, name = key.split(".")
+    for folder in folders:
+        nested = nested.get(folder, {})
+    nested.pop(name, None)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def write_durably(path: Path, content: bytes, only_if: Callable[[], bool] = lambda: True) -> bool:
+    """Replace a file so that after a power cut it holds the old or the new bytes, never a mix. Raises ``OSError``.
+
+    Temporary file, fsync, rename, and fsync of the folder: without the last one a finished save could still vanish.
+    ``only_if`` is asked right before the rename; where it says no, nothing changes and False is returned.
+    """
+    private_folder(path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=path.name + ".", suffix=".new", dir=path.parent)  # made with mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if not only_if():
+            Path(temporary).unlink()
+            return False
+        os.replace(temporary, path)  # noqa: PTH105 - beside os.fsync, the call that the promise rests on
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return True

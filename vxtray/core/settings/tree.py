@@ -1,0 +1,382 @@
+"""The one definition of what can be set: names, types, defaults and what is allowed.
+
+Pure data, any thread. The nesting is that of the TOML file; a dotted key such as ``reports.daily.time`` names a leaf.
+Every struct is frozen, so a snapshot may go to any thread.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import field
+
+from vxtray.core.errors import N_, SettingsInvalid
+from vxtray.core.events import Severity
+
+#: Of the file's layout; raised with a migration in ``migrations.py``.
+VERSION = 1
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True):
+    """A frozen table of settings."""
+
+
+class Security(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+#: The port that belongs to each security mode (RFC 6409, RFC 8314; 25 for an open relay).
+USUAL_PORT = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+
+
+class Auth(StrEnum):
+    """How to sign in to the mail server."""
+
+    AUTO = "auto"
+    PASSWORD = "password"  # noqa: S105 - the name of a way to sign in
+    OAUTH = "oauth"
+    NONE = "none"
+
+
+class Weekday(StrEnum):
+    """Days in ISO order; ``list(Weekday)[date.weekday()]`` is the day's name."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class OAuth(Struct, frozen=True, kw_only=True):
+    """The organisation's own app registration."""
+
+    provider: Literal["", "microsoft", "outlook", "google", "custom"] = ""
+    client_id: str = ""
+    tenant: str = ""
+    authorize_url: str = ""
+    token_url: str = ""
+    device_url: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class Smtp(Struct, frozen=True, kw_only=True):
+    """The mail server. ``timeout_seconds`` is for connecting and for each command."""
+
+    host: str = ""
+    port: int = 587
+    security: Security = Security.STARTTLS
+    auth: Auth = Auth.AUTO
+    username: str = ""
+    from_address: str = ""
+    from_name: str = ""
+    recipients: tuple[str, ...] = ()
+    ca_file: str = ""
+    timeout_seconds: int = 30
+    oauth: OAuth = OAuth()
+
+    @property
+    def configured(self) -> bool:
+        """True when a mail could be sent at all."""
+        return bool(self.host and self.from_address and self.recipients)
+
+    @property
+    def signs_in(self) -> bool:
+        """True when a user name and a secret are used."""
+        return self.auth is not Auth.NONE and bool(self.username)
+
+
+class Daily(Struct, frozen=True, kw_only=True):
+    """When the daily report is sent."""
+
+    enabled: bool = False
+    time: str = "08:00"
+
+
+class Weekly(Struct, frozen=True, kw_only=True):
+    """When the weekly report is sent."""
+
+    enabled: bool = False
+    weekday: Weekday = Weekday.MONDAY
+    time: str = "08:00"
+
+
+class Monthly(Struct, frozen=True, kw_only=True):
+    """When the monthly report is sent; days 29 to 31 fall back to the month's last day."""
+
+    enabled: bool = False
+    day: int | Literal["last"] = 1
+    time: str = "08:00"
+
+
+class Reports(Struct, frozen=True, kw_only=True):
+    """Reports. An empty ``zone`` is the machine's, empty ``recipients`` those of ``smtp``."""
+
+    daily: Daily = Daily()
+    weekly: Weekly = Weekly()
+    monthly: Monthly = Monthly()
+    recipients: tuple[str, ...] = ()
+    zone: str = ""
+    language: Literal["auto", "fr", "en"] = "auto"
+    catch_up: Literal["last", "all"] = "last"
+    attach_pdf: bool = True
+    attach_csv: bool = False
+
+
+class QuietHours(Struct, frozen=True, kw_only=True):
+    """Hours in which only critical alerts leave."""
+
+    enabled: bool = False
+    start: str = field(name="from", default="22:00")
+    end: str = field(name="to", default="07:00")
+
+
+class Alerts(Struct, frozen=True, kw_only=True):
+    """Which events are told at once. Empty ``recipients`` means those of ``smtp``."""
+
+    waf_detected: bool = False
+    waf_blocked: bool = False
+    new_ban: bool = False
+    critical: bool = True
+    minimum_severity: Severity = Severity.CRITICAL
+    rule_ids: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    language: Literal["auto", "fr", "en"] = "auto"
+    group_seconds: int = 300
+    summary_minutes: int = 60
+    max_mails_per_hour: int = 20
+    quiet_hours: QuietHours = QuietHours()
+
+
+class Desktop(Struct, frozen=True, kw_only=True):
+    """Notifications on the desktop."""
+
+    notifications: bool = True
+    notify_from: Severity = Severity.HIGH
+    sound: bool = False
+
+
+class Syslog(Struct, frozen=True, kw_only=True):
+    """The syslog receiver; ``tls_port`` 0 means no TLS listener."""
+
+    enabled: bool = False
+    address: str = "127.0.0.1"
+    port: int = 5514
+    tls_port: int = 0
+    cert_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
+    allow: tuple[str, ...] = ()
+
+
+class LogFile(Struct, frozen=True, kw_only=True):
+    """One followed log file (a path or a pattern)."""
+
+    path: str
+    format: Literal["auto", "sophos", "fail2ban", "modsecurity", "suricata", "crowdsec", "cef"] = "auto"
+    zone: str = ""
+    start: Literal["now", "beginning"] = "now"
+
+
+class VigilanceX(Struct, frozen=True, kw_only=True):
+    """A VIGILANCE X server to read from."""
+
+    enabled: bool = False
+    url: str = ""
+    username: str = ""
+    ca_file: str = ""
+    poll_seconds: int = 30
+
+
+class ClickHouse(Struct, frozen=True, kw_only=True):
+    """A ClickHouse server to read from."""
+
+    enabled: bool = False
+    url: str = ""
+    database: str = "vigilance_x"
+    username: str = ""
+    ca_file: str = ""
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """Where events come from."""
+
+    syslog: Syslog = Syslog()
+    files: tuple[LogFile, ...] = ()
+    silent_minutes: int = 60
+    vigilancex: VigilanceX = VigilanceX()
+    clickhouse: ClickHouse = ClickHouse()
+
+
+class Store(Struct, frozen=True, kw_only=True):
+    """Where events are kept, and for how long."""
+
+    engine: Literal["embedded", "clickhouse"] = "embedded"
+    retention_days: int = 400
+    max_mebibytes: int = 2048
+    send: bool = True
+
+
+class General(Struct, frozen=True, kw_only=True):
+    """The program itself."""
+
+    language: Literal["auto", "fr", "en"] = "auto"
+    theme: Literal["auto", "light", "dark"] = "auto"
+    autostart: bool = False
+    defang: bool = False
+    mask_internal: bool = False
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    version: int = VERSION
+    smtp: Smtp = Smtp()
+    reports: Reports = Reports()
+    alerts: Alerts = Alerts()
+    desktop: Desktop = Desktop()
+    sources: Sources = Sources()
+    store: Store = Store()
+    general: General = General()
+
+    @property
+    def report_recipients(self) -> tuple[str, ...]:
+        """Who gets the reports."""
+        return self.reports.recipients or self.smtp.recipients
+
+    @property
+    def alert_recipients(self) -> tuple[str, ...]:
+        """Who gets the alerts."""
+        return self.alerts.recipients or self.smtp.recipients
+
+
+# --- what a type alone cannot say ------------------------------------------------------------------------------------
+
+_TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
+_LOCAL_PART = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}")
+_LABEL = re.compile(r"(?!-)[^\s@<>(),;:\\\"\[\]\x00-\x2c\x2f\x7f]{1,63}(?<!-)")
+
+
+def is_host(text: str) -> bool:
+    """True for a host name (also an internationalised one) or an IP address, without port, scheme or blanks."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        labels = text.removesuffix(".").split(".")
+        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+    return True
+
+
+def is_address(text: str) -> bool:
+    """True for an e-mail address that can stand in an SMTP envelope: no blanks, quotes, display name or parameters."""
+    local, at, domain = text.rpartition("@")
+    return bool(at and _LOCAL_PART.fullmatch(local)) and ".." not in local and is_host(domain)
+
+
+def is_network(text: str) -> bool:
+    """True for an address or a network in CIDR notation."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def is_zone(text: str) -> bool:
+    """True for an IANA time zone name."""
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+    return True
+
+
+_LOOPBACK_URL = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
+_HTTPS_URL = re.compile(r"https://[^\s/]+")
+
+
+def _is_safe_url(text: str) -> bool:
+    return bool(_HTTPS_URL.match(text) or _LOOPBACK_URL.match(text))
+
+
+class Check(NamedTuple):
+    """What a type alone cannot say of a value; ``values`` fill the text ``allowed``."""
+
+    test: Callable[[Any], bool]
+    allowed: str
+    values: dict[str, int] = {}  # noqa: RUF012 - a tuple's default, never changed
+
+
+def _range(low: int, high: int) -> Check:
+    return Check(lambda n: low <= n <= high, N_("it must be a number from {low} to {high}"), {"low": low, "high": high})
+
+
+_IS_TIME = Check(lambda t: bool(_TIME.fullmatch(t)), N_("it must be a time such as 08:00"))
+_IS_ADDRESS = Check(is_address, N_("it must be an e-mail address such as name@example.com"))
+_IS_HOST = Check(is_host, N_("it must be a server name such as smtp.example.com, without port and without http://"))
+_IS_URL = Check(_is_safe_url, N_("it must begin with https:// (http:// only for this machine)"))
+_IS_NETWORK = Check(is_network, N_("it must be an address or a network such as 192.0.2.0/24"))
+_ONE_LINE = Check(str.isprintable, N_("it must be one line of plain text"))
+
+#: By dotted key; empty texts pass unless the key is in ``_REQUIRED``.
+CHECKS: dict[str, Check] = {
+    "smtp.host": _IS_HOST,
+    "smtp.port": _range(1, 65535),
+    "smtp.username": _ONE_LINE,
+    "smtp.from_address": _IS_ADDRESS,
+    "smtp.from_name": _ONE_LINE,
+    "smtp.recipients": _IS_ADDRESS,
+    "smtp.timeout_seconds": _range(1, 600),
+    "smtp.oauth.authorize_url": _IS_URL,
+    "smtp.oauth.token_url": _IS_URL,
+    "smtp.oauth.device_url": _IS_URL,
+    "reports.daily.time": _IS_TIME,
+    "reports.weekly.time": _IS_TIME,
+    "reports.monthly.time": _IS_TIME,
+    "reports.monthly.day": Check(
+        lambda day: day == "last" or 1 <= day <= 31, N_("it must be a day from 1 to 31, or “last”")
+    ),
+    "reports.recipients": _IS_ADDRESS,
+    "reports.zone": Check(is_zone, N_("it must be a time zone name such as Europe/Paris")),
+    "alerts.recipients": _IS_ADDRESS,
+    "alerts.allow": _IS_NETWORK,
+    "alerts.group_seconds": _range(0, 86400),
+    "alerts.summary_minutes": _range(1, 1440),
+    "alerts.max_mails_per_hour": _range(1, 1000),
+    "alerts.quiet_hours.from": _IS_TIME,
+    "alerts.quiet_hours.to": _IS_TIME,
+    "sources.syslog.address": _IS_HOST,
+    "sources.syslog.port": _range(0, 65535),
+    "sources.syslog.tls_port": _range(0, 65535),
+    "sources.syslog.allow": _IS_NETWORK,
+    "sources.silent_minutes": _range(1, 10080),
+    "sources.vigilancex.url": _IS_URL,
+    "sources.vigilancex.poll_seconds": _range(5, 3600),
+    "sources.clickhouse.url": _IS_URL,
+    "store.retention_days": _range(1, 36500),
+    "store.max_mebibytes": _range(64, 1048576),
+}
+
+#: Texts that may not be empty: "" is not a time.
+_REQUIRED = frozenset(key for key, check in CHECKS.items() if check is _IS_TIME)
+
+
+def check_value(key: str, value: object) -> None:
+    """Raise ``SettingsInvalid`` where a leaf's value is of the right type but not allowed."""
+    check = CHECKS.get(key)
+    if check is None or (value == "" and key not in _REQUIRED):
+        return
+    for item in value if isinstance(value, tuple) else (value,):
+        if not check.test(item):
+            raise SettingsInvalid(key=key, value=item, allowed=check.allowed, **check.values)
