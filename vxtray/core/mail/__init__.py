@@ -1,0 +1,1 @@
+"""Mail: composing, the outbox, SMTP and what servers say, the staged connection check."""

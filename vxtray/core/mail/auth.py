@@ -1,0 +1,171 @@
+"""How to sign in: mechanisms as small dialogues without sockets, and which of them to use (RFC 4954).
+
+Pure, any thread. A mechanism answers challenges by their position; it never holds its answer in an error text.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from vxtray.core.credentials import Secret
+from vxtray.core.errors import N_
+from vxtray.core.mail.faults import AuthError, Kind, Stage
+from vxtray.core.mail.plaintext import one_line
+from vxtray.core.mail.protocol import Capabilities, Reply
+from vxtray.core.settings.tree import Auth, Smtp
+
+#: Challenges after which we break off, whatever the mechanism.
+MAX_CHALLENGES = 3
+
+_ASKS_PASSWORD = (
+    "password", "passwd", "passwort", "kennwort", "mot de passe", "contraseña", "contrasena", "senha", "wachtwoord",
+    "parola", "hasło", "пароль", "密码", "パスワード",
+)  # fmt: skip
+_ASKS_USER = ("user", "name", "login", "account", "utilisateur", "benutzer", "usuario")
+
+
+class Mechanism(Protocol):
+    """One SASL mechanism on the client's side; an object serves one exchange."""
+
+    name: str
+
+    @property
+    def initial(self) -> bytes | None:
+        """Return the initial response, sent with AUTH where the line allows; None to wait for the challenge."""
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Return the answer to the next challenge (decoded). Raises ``AuthError`` to break off."""
+
+
+class Login:
+    """LOGIN: user name, then password. The position decides, for prompts have any wording (and language)."""
+
+    name = "LOGIN"
+    initial = None  # some servers refuse an initial response
+
+    def __init__(self, username: str, secret: Secret) -> None:
+        self._answers = [username.encode(), secret.reveal().encode()]
+        self._first = True
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Answer; a first prompt that asks for the password gets nothing."""
+        prompt = challenge.decode("utf-8", "replace").casefold()
+        if self._first and any(word in prompt for word in _ASKS_PASSWORD) and not any(w in prompt for w in _ASKS_USER):
+            raise AuthError(
+                N_("The mail server asked for the password where the user name belongs; nothing was sent."),
+                N_("Ask the mail administrator whether this is really the right server."),
+                step=Stage.AUTH,
+                kind=Kind.ADMIN,
+            )
+        self._first = False
+        if not self._answers:
+            raise too_many_challenges()
+        return self._answers.pop(0)
+
+
+class Plain:
+    """PLAIN (RFC 4616), UTF-8."""
+
+    name = "PLAIN"
+
+    def __init__(self, username: str, secret: Secret) -> None:
+        self._response = f"\0{username}\0{secret.reveal()}".encode()
+        self._asked = 0
+
+    @property
+    def initial(self) -> bytes | None:
+        """Return user name and password in one piece."""
+        return self._response
+
+    def respond(self, challenge: bytes) -> bytes:  # noqa: ARG002 - PLAIN's challenge is empty
+        """Answer once: where the line was too long for an initial response, or the server overlooked it."""
+        self._asked += 1
+        if self._asked > 1:
+            raise too_many_challenges()
+        return self._response
+
+
+#: In the order in which they are tried.
+_PASSWORD_MECHANISMS: dict[str, type[Login] | type[Plain]] = {"LOGIN": Login, "PLAIN": Plain}
+
+
+def too_many_challenges() -> AuthError:
+    """Return the fault of a server that never stops asking."""
+    return AuthError(
+        N_("The mail server keeps asking during the sign-in."),
+        N_("Ask the mail administrator which way to sign in this server supports."),
+        step=Stage.AUTH,
+        kind=Kind.ADMIN,
+    )
+
+
+def credentials(settings: Smtp, secret: Secret | None) -> Secret:
+    """Return the secret when it can be used. Raises ``AuthError`` otherwise, before anything is sent."""
+    if settings.auth is Auth.OAUTH:
+        raise AuthError(
+            N_("Signing in with Microsoft or Google is not available in this version of vxtray."),
+            N_("Choose the sign-in “password” if the provider allows it (often with an app password)."),
+            step=Stage.AUTH,
+            kind=Kind.ACCOUNT,
+        )
+    if secret is None or not secret.reveal():
+        raise AuthError(
+            N_("No password is stored for {username}."),
+            N_("Enter the password of the mail account, or choose the sign-in “none”."),
+            step=Stage.AUTH,
+            kind=Kind.ACCOUNT,
+            username=settings.username,
+        )
+    if "\0" in settings.username + secret.reveal() or not _encodable(settings.username + secret.reveal()):
+        raise AuthError(
+            N_("The user name or the password holds a character that cannot be sent."),
+            N_("Enter both again; copying from another program may have added something invisible."),
+            step=Stage.AUTH,
+            kind=Kind.ACCOUNT,
+        )
+    return secret
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def choose(offered: Capabilities, host: str) -> tuple[str, ...]:
+    """Return the mechanisms to try, in order. Raises ``AuthError`` naming what is offered when none fits."""
+    fitting = tuple(name for name in _PASSWORD_MECHANISMS if name in offered.auth)
+    if fitting:
+        return fitting
+    if not offered.auth:
+        raise AuthError(
+            N_("{host} offers no sign-in here, but a user name is set."),
+            N_("Choose the security “STARTTLS” or “TLS”, or the sign-in “none” if this server needs none."),
+            step=Stage.AUTH,
+            kind=Kind.ACCOUNT,
+            host=host,
+        )
+    raise AuthError(
+        N_("{host} offers only sign-ins that vxtray does not have: {offered}."),
+        N_("Ask the mail administrator to allow LOGIN or PLAIN over TLS for this account."),
+        step=Stage.AUTH,
+        kind=Kind.ADMIN,
+        host=host,
+        offered=one_line(", ".join(offered.auth), 200),
+    )
+
+
+def mechanism(name: str, username: str, secret: Secret) -> Mechanism:
+    """Return a fresh dialogue for one exchange."""
+    return _PASSWORD_MECHANISMS[name](username, secret)
+
+
+def unsupported(reply: Reply) -> bool:
+    """True where the server does not do this mechanism after all: the next may be tried on the same connection."""
+    return reply.enhanced == "5.7.4" or reply.code in {500, 502, 503, 504}
+
+
+def may_retry_with_plain(name: str, reply: Reply, names: Sequence[str]) -> bool:
+    """True for a 535 to LOGIN where PLAIN is offered: some servers refuse only the former. One try, never more."""
+    return name == Login.name and reply.code == 535 and Plain.name in names

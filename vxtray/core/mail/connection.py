@@ -1,0 +1,305 @@
+"""One connection to the mail server, stage by stage: look-up, connect, greeting, TLS, EHLO, sign-in, one command.
+
+On the thread of the caller (``vx-outbox`` or ``vx-task``), which it may block up to the limits of each phase. Every
+fault leaves here as a ``MailError`` that knows its step. Nothing of a sign-in is logged or kept in an exception.
+"""
+
+import base64
+import binascii
+import contextlib
+import ipaddress
+import logging
+from collections.abc import Iterator
+
+import msgspec
+
+from vxtray.core.errors import N_
+from vxtray.core.mail import certificates, transport
+from vxtray.core.mail.auth import MAX_CHALLENGES, Mechanism, too_many_challenges
+from vxtray.core.mail.diagnosis import SYSTEM_FAULTS, diagnose
+from vxtray.core.mail.faults import AuthError, Kind, MailError, ProtocolError, Stage, TlsError
+from vxtray.core.mail.protocol import (
+    MAX_AUTH_LINE,
+    MAX_COMMAND,
+    Capabilities,
+    Malformed,
+    Reply,
+    ReplyParser,
+    address_literal,
+    ascii_host,
+    capabilities,
+    command,
+)
+from vxtray.core.mail.replies import fault_of
+from vxtray.core.settings.tree import Security, Smtp
+
+_log = logging.getLogger(__name__)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that a phase may take as a whole, however often bytes trickle in."""
+
+    #: The look-up has a limit of its own: a dead resolver must not use up everything.
+    resolve: float = 10
+    #: Connecting, each handshake, and each command with its answer.
+    command: float = 30
+    #: 64 KiB of the mail (RFC 5321 4.5.3.2.5), and the mail as a whole.
+    block: float = 180
+    body: float = 1200
+    #: After the final dot: giving up too early makes duplicates (RFC 1047, RFC 5321 4.5.3.2.6).
+    final: float = 600
+    #: The farewell, on which nothing depends.
+    quit: float = 3
+
+    @classmethod
+    def of(cls, settings: Smtp) -> "Limits":
+        """Return the limits that the settings ask for."""
+        seconds = float(settings.timeout_seconds)
+        return cls(resolve=min(10.0, seconds), command=seconds)
+
+
+class Connection:
+    """A connection from look-up to QUIT. Stages must be called in the order of ``Session``."""
+
+    def __init__(self, settings: Smtp, limits: Limits) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._parser = ReplyParser()
+        self._addresses: list[transport.Address] = []
+        self._stream: transport.Stream | None = None
+        self.step = Stage.RESOLVE
+        self.capabilities = Capabilities()
+        self.greeting = ""
+        self.certificate: certificates.Certificate | None = None
+        #: False once a fault left the conversation in an unknown state, or after ``close``.
+        self.usable = False
+
+    # --- faults ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def at(self, step: Stage, *, in_doubt: bool = False) -> Iterator[None]:
+        """Turn faults of the system into the error tree; a connection that broke is closed at once."""
+        self.step = step
+        try:
+            yield
+        except SYSTEM_FAULTS as fault:
+            found = diagnose(fault, step, self._settings, in_doubt=in_doubt)
+            self.drop()
+            _log.info("%s: %s", step, found)
+            raise found from fault
+
+    @property
+    def stream(self) -> transport.Stream:
+        """The byte stream. Raises ``ConnectionAbortedError`` when there is none (any more)."""
+        if self._stream is None:
+            raise ConnectionAbortedError("not connected")
+        return self._stream
+
+    def deadline(self) -> transport.Deadline:
+        """Return the deadline of one command."""
+        return transport.Deadline(self._limits.command)
+
+    # --- stages ------------------------------------------------------------------------------------------------------
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The IP addresses that the look-up found."""
+        return tuple(str(address[0]) for _, address in self._addresses)
+
+    @property
+    def peer_ip(self) -> str:
+        """The address that answered."""
+        return self.stream.peer_ip
+
+    @property
+    def peer_is_loopback(self) -> bool:
+        """True when nothing leaves this machine."""
+        return ipaddress.ip_address(self.peer_ip.partition("%")[0]).is_loopback
+
+    def resolve(self) -> None:
+        """Look the host up."""
+        with self.at(Stage.RESOLVE):
+            deadline = transport.Deadline(self._limits.resolve)
+            self._addresses = transport.resolve(ascii_host(self._settings.host), self._settings.port, deadline)
+
+    def connect(self) -> None:
+        """Open the connection to the first address that answers."""
+        with self.at(Stage.CONNECT):
+            self._stream = transport.Stream(transport.connect(self._addresses, self.deadline()))
+            self.usable = True
+
+    def greet(self) -> None:
+        """Wait for the server's first word; only 220 is a welcome."""
+        with self.at(Stage.GREETING):
+            reply = self.read_reply(self.deadline())
+            if reply.code != 220:
+                raise fault_of(reply, Stage.GREETING)
+            self.greeting = reply.words
+
+    def hello(self) -> None:
+        """Say EHLO with an address literal: a look-up of our own name could block, and would tell it."""
+        with self.at(Stage.EHLO):
+            name = address_literal(self.stream.local_ip)
+            reply = self.command(f"EHLO {name}")
+            open_relay = self._settings.security is Security.NONE and not self._settings.signs_in
+            if reply.code in {500, 502} and open_relay:
+                reply = self.command(f"HELO {name}")
+            if reply.code != 250:
+                raise fault_of(reply, Stage.EHLO)
+            self.capabilities = capabilities(reply)
+
+    def protect(self) -> None:
+        """Bring up TLS: at once, or by STARTTLS, which is never skipped when it was chosen (RFC 3207)."""
+        with self.at(Stage.TLS):
+            context = certificates.client_context(self._settings.ca_file)
+        if self._settings.security is Security.STARTTLS:
+            self.hello()
+            with self.at(Stage.TLS):
+                self._ask_for_tls()
+        with self.at(Stage.TLS):
+            self.stream.start_tls(context, ascii_host(self._settings.host), self.deadline())
+            assert self.stream.tls is not None
+            self.certificate = certificates.describe(self.stream.tls)
+            self.capabilities = Capabilities()  # what was said in clear counts for nothing
+
+    def _ask_for_tls(self) -> None:
+        if not self.capabilities.starttls:
+            raise TlsError(
+                N_("{host} does not offer STARTTLS on port {port}, so nothing was sent."),
+                N_("Choose the security “TLS” with port 465; if it used to work, something may strip the protection."),
+                step=Stage.TLS,
+                kind=Kind.ACCOUNT,
+                host=self._settings.host,
+                port=self._settings.port,
+            )
+        reply = self.command("STARTTLS")
+        if reply.code != 220:
+            fault = fault_of(reply, Stage.TLS)
+            raise fault if isinstance(fault, TlsError) else self._interference(reply.words)
+        # What came in the same breath was not protected and must never be read as if it were (nostarttls.secvuln.info).
+        if self._parser.pending or self.stream.waiting():
+            raise self._interference("")
+
+    def _interference(self, words: str) -> TlsError:
+        return TlsError(
+            N_("Something interferes with STARTTLS at {host}, so nothing was sent."),
+            N_("Try another network; if it stays, ask the mail administrator."),
+            step=Stage.TLS,
+            kind=Kind.ACCOUNT,
+            reply=words,
+            host=self._settings.host,
+        )
+
+    # --- conversation ------------------------------------------------------------------------------------------------
+
+    def command(self, text: str) -> Reply:
+        """Say one command and return the answer."""
+        return self._exchange(command(text))
+
+    def _exchange(self, line: bytes) -> Reply:
+        deadline = self.deadline()
+        self.expect_silence()
+        self.stream.send(line, deadline)
+        reply = self.read_reply(deadline)
+        if reply.code == 421:  # the server is leaving (RFC 5321 3.8)
+            self.drop()
+        return reply
+
+    def expect_silence(self) -> None:
+        """Make sure that it is our turn; otherwise every later answer would belong to the question before it."""
+        self._parser.feed(self.stream.waiting())
+        if not self._parser.pending:
+            return
+        reply = self._parser.next_reply()
+        if reply is not None and reply.code == 421:
+            self.drop()
+            raise fault_of(reply, self.step)
+        raise Malformed(N_("it spoke out of turn"), reply.words if reply else "")
+
+    def early_words(self) -> Reply | None:
+        """Return what the server says while we are speaking, None when it is silent, as it should be."""
+        self._parser.feed(self.stream.waiting())
+        return self.read_reply(self.deadline()) if self._parser.pending else None
+
+    def read_reply(self, deadline: transport.Deadline) -> Reply:
+        """Wait for one whole reply."""
+        while (reply := self._parser.next_reply()) is None:
+            self._parser.feed(self.stream.receive(deadline))
+        return reply
+
+    def authenticate(self, mechanism: Mechanism) -> Reply:
+        """Run one exchange; return its last reply: 235, or a refusal. Raises ``AuthError`` where we break off."""
+        with self.at(Stage.AUTH):
+            reply = self._begin(mechanism)
+            challenges = 0
+            while reply.code == 334:
+                challenges += 1
+                try:
+                    if challenges > MAX_CHALLENGES:
+                        raise too_many_challenges()
+                    answer = mechanism.respond(_decoded(" ".join(reply.lines)))
+                except AuthError:
+                    self._break_off()
+                    raise
+                reply = self._exchange(_auth_line(answer))
+            if reply.code != 235 and not reply.refused:
+                raise ProtocolError(
+                    N_("The mail server gave an answer to the sign-in that does not belong there."),
+                    N_("Try again; if it stays, ask the mail administrator, with the server's words."),
+                    step=Stage.AUTH,
+                    kind=Kind.TEMPORARY,
+                    reply=reply.words,
+                )
+            return reply
+
+    def _begin(self, mechanism: Mechanism) -> Reply:
+        start = f"AUTH {mechanism.name}".encode("ascii")
+        if mechanism.initial is not None:
+            line = start + b" " + (base64.b64encode(mechanism.initial) or b"=") + b"\r\n"
+            if len(line) <= MAX_COMMAND:
+                return self._exchange(line)
+        return self._exchange(start + b"\r\n")
+
+    def _break_off(self) -> None:
+        """Cancel the exchange (RFC 4954 section 4); what the server says to it does not matter."""
+        with contextlib.suppress(*SYSTEM_FAULTS, MailError):
+            self._exchange(b"*\r\n")
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def quit(self) -> None:
+        """Say goodbye and close; never raises, for nothing depends on it."""
+        if self.usable:
+            with contextlib.suppress(*SYSTEM_FAULTS, MailError):
+                deadline = transport.Deadline(self._limits.quit)
+                self.expect_silence()
+                self.stream.send(command("QUIT"), deadline)
+                self.read_reply(deadline)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close without a word."""
+        self.usable = False
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+def _decoded(challenge: str) -> bytes:
+    """Return a challenge; servers also send clear text or nothing, which is as good as a prompt."""
+    try:
+        return base64.b64decode(challenge, validate=True)
+    except (binascii.Error, ValueError):
+        return challenge.encode()
+
+
+def _auth_line(answer: bytes) -> bytes:
+    line = base64.b64encode(answer) + b"\r\n"
+    if len(line) > MAX_AUTH_LINE:
+        raise AuthError(
+            N_("The user name or the password is too long to be sent."),
+            N_("Enter both again; copying from another program may have added something."),
+            step=Stage.AUTH,
+            kind=Kind.ACCOUNT,
+        )
+    return line

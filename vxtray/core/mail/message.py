@@ -1,0 +1,223 @@
+"""A mail as bytes that every server takes: CR LF, 7-bit, short lines, and headers that no log line can forge.
+
+Pure but for random boundaries and Message-IDs; any thread. The headers that people read are written here and not by
+``email.headerregistry``: that one takes "=?utf-8?q?...?=" in a text for an encoded word instead of for the text it is,
+and loses blanks where it cuts long names (both seen with Python 3.11.7). RFC 5322, 2045 to 2047, 3834.
+"""
+
+import re
+import secrets
+import unicodedata
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage, MIMEPart
+from email.utils import format_datetime
+from typing import Literal
+
+import msgspec
+
+from vxtray.core.errors import N_
+from vxtray.core.mail.faults import Kind, MessageRefused, SenderRefused, Stage
+from vxtray.core.mail.plaintext import body_text, one_line
+from vxtray.core.mail.protocol import ascii_host, wire_address, wire_fault
+
+SUBJECT_LIMIT = 200
+NAME_LIMIT = 100
+#: Folding width; RFC 2045 wants at most 76 in encoded bodies.
+_WIDTH = 76
+_POLICY = policy.SMTP.clone(max_line_length=_WIDTH, cte_type="7bit")
+
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
+_CID = re.compile(r"[A-Za-z0-9._-]+(?:@[A-Za-z0-9.-]+)?")
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+
+
+class Image(msgspec.Struct, frozen=True):
+    """An image shown in the HTML as ``cid:<cid>``; ``media_type`` such as image/png."""
+
+    cid: str
+    media_type: str
+    data: bytes
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A file that goes along; ``media_type`` such as application/pdf."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be sent. ``date`` is aware; ``message_id`` is ``new_message_id``'s, fixed for every retry."""
+
+    subject: str
+    text: str
+    html: str
+    from_address: str
+    from_name: str = ""
+    recipients: tuple[str, ...]
+    message_id: str
+    date: datetime
+    images: tuple[Image, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    #: RFC 3834: nobody's holiday notice shall answer.
+    auto_submitted: Literal["auto-generated", "auto-notified"] = "auto-generated"
+
+
+def new_message_id(domain: str) -> str:
+    """Return a random Message-ID at the sender's domain; it never tells the name of this computer."""
+    return f"<{secrets.token_hex(16)}@{ascii_host(domain)}>"
+
+
+def compose(mail: Mail) -> bytes:
+    """Return the mail as it goes over the wire (without dot-stuffing).
+
+    Raises ``SenderRefused`` for a sender that no header can carry, ``MessageRefused`` where the last check finds
+    something that must not be sent, and ``ValueError`` for a naive date or identifiers that are not vxtray's own.
+    Recipients that no header can carry are left out of To (``smtp`` refuses each of them by name).
+    """
+    data = b"".join(line.encode("ascii") + b"\r\n" for line in _headers(mail)) + _body(mail).as_bytes(policy=_POLICY)
+    if why := wire_fault(data):
+        raise MessageRefused(
+            N_("This mail cannot be sent: {reason}."),
+            N_("This is a fault of vxtray; please report it."),
+            step=Stage.DATA,
+            kind=Kind.PERMANENT,
+            reason=why,
+        )
+    return data
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+def _headers(mail: Mail) -> list[str]:
+    if mail.date.utcoffset() is None:
+        raise ValueError("the date of a mail needs its offset")
+    if not _MESSAGE_ID.fullmatch(mail.message_id):
+        raise ValueError("not a Message-ID")
+    return [
+        f"Date: {format_datetime(mail.date)}",
+        f"Message-ID: {mail.message_id}",
+        _from(mail),
+        _to(mail.recipients),
+        "Subject: " + _folded(_phrase(one_line(mail.subject, SUBJECT_LIMIT), len("Subject: "))),
+        f"Auto-Submitted: {mail.auto_submitted}",
+        "X-Auto-Response-Suppress: All",
+    ]
+
+
+def _from(mail: Mail) -> str:
+    try:
+        address = wire_address(mail.from_address)
+    except ValueError as fault:
+        raise SenderRefused(
+            N_("{address} cannot be used as the sender."),
+            N_("Set “From” to an address with only plain letters before the @."),
+            step=Stage.SENDER,
+            kind=Kind.ACCOUNT,
+            address=mail.from_address,
+        ) from fault
+    name = one_line(mail.from_name, NAME_LIMIT)
+    if not name:
+        return f"From: <{address}>"
+    # Only atoms stand bare; whatever has a meaning in an address list is hidden in encoded words.
+    words = _phrase(name, len("From: "), plain=bool(_ATOMS.fullmatch(name)))
+    return "From: " + _folded([*words, f"<{address}>"])
+
+
+def _to(recipients: tuple[str, ...]) -> str:
+    shown = []
+    for recipient in recipients:
+        try:
+            shown.append(wire_address(recipient))
+        except ValueError:
+            continue
+    return "To: " + (",\r\n ".join(shown) or "undisclosed-recipients:;")
+
+
+def _phrase(text: str, used: int, *, plain: bool = True) -> list[str]:
+    """Return the words of a header: as they are where that is safe, else RFC 2047 encoded words of <= 75 characters."""
+    safe = plain and text.isascii() and "=?" not in text
+    words = text.split(" ")
+    if safe and all(len(word) < _WIDTH - used for word in words):
+        return words
+    return _encoded_words(text)
+
+
+def _encoded_words(text: str) -> list[str]:
+    """Cut at characters, not at bytes: each encoded word must decode by itself (RFC 2047 section 5)."""
+    words, piece = [], b""
+    for character in text:
+        encoded = character.encode()
+        if len(piece) + len(encoded) > 42:  # 42 bytes make 56 of base64 and 68 with the frame
+            words.append(piece)
+            piece = b""
+        piece += encoded
+    words.append(piece)
+    return [f"=?utf-8?b?{_base64(word)}?=" for word in words if word]
+
+
+def _base64(data: bytes) -> str:
+    import base64
+
+    return base64.b64encode(data).decode("ascii")
+
+
+def _folded(words: list[str]) -> str:
+    """Join words by blanks, breaking lines before they get too long (RFC 5322 2.2.3)."""
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + len(word) + 1 > _WIDTH - len("Subject: "):
+            lines.append(word)
+        else:
+            lines[-1] += (" " if lines[-1] else "") + word
+    return "\r\n ".join(lines)
+
+
+# --- body ------------------------------------------------------------------------------------------------------------
+
+
+def _body(mail: Mail) -> EmailMessage:
+    """Text; with the HTML (and its images) as the better alternative; with attachments beside."""
+    message = EmailMessage(policy=_POLICY)
+    message.set_content(body_text(mail.text), charset="utf-8", cte="quoted-printable")
+    if mail.html:
+        message.add_alternative(body_text(mail.html), subtype="html", charset="utf-8", cte="quoted-printable")
+        html = message.get_payload(1)
+        assert isinstance(html, MIMEPart)
+        for image in mail.images:
+            if not _CID.fullmatch(image.cid):
+                raise ValueError("not a Content-ID")
+            html.add_related(image.data, *_media_type(image.media_type), cid=f"<{image.cid}>", disposition="inline")
+    for attachment in mail.attachments:
+        name = attachment_name(attachment.name)
+        message.add_attachment(attachment.data, *_media_type(attachment.media_type), filename=name)
+    return message
+
+
+def _media_type(text: str) -> tuple[str, str]:
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise ValueError("not a media type")
+    main, _, sub = text.partition("/")
+    return main, sub
+
+
+def attachment_name(name: str) -> str:
+    """Return a file name that is safe everywhere: no folders, plain letters, no device of Windows, <= 100 characters.
+
+    >>> attachment_name("../../Rapport été.pdf")
+    'Rapport ete.pdf'
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    plain = unicodedata.normalize("NFKD", base).encode("ascii", "ignore").decode("ascii")
+    plain = re.sub(r"[^A-Za-z0-9 ._()+-]+", "_", plain).strip(" .")
+    stem, dot, ending = plain.rpartition(".")
+    if len(plain) > NAME_LIMIT:
+        plain = stem[: NAME_LIMIT - len(ending) - 1] + "." + ending if dot and len(ending) < 10 else plain[:NAME_LIMIT]
+    if _DEVICE.match(plain):
+        plain = "_" + plain
+    return plain[:NAME_LIMIT] or "attachment"

@@ -1,0 +1,363 @@
+"""Sending over SMTP: a session that signs in, and deliveries whose outcome is known as exactly as SMTP allows.
+
+On the thread of the caller, which it blocks. A core of our own instead of ``smtplib``: that one has no limit on
+replies and no overall deadline, sends up to three sign-ins for one wrong password, and raises the same exception
+before and after the final dot. ``smtplib`` and ``aiosmtpd`` are what the tests compare with.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from types import TracebackType
+
+import msgspec
+
+from vxtray.core.credentials import Secret
+from vxtray.core.errors import N_, NotConfigured
+from vxtray.core.mail import auth
+from vxtray.core.mail.connection import Connection, Limits
+from vxtray.core.mail.faults import (
+    AuthError,
+    Kind,
+    MailError,
+    MessageRefused,
+    ProtocolError,
+    RecipientResult,
+    RecipientsRefused,
+    SenderRefused,
+    Stage,
+)
+from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, wire_address, wire_fault
+from vxtray.core.mail.replies import explain, fault_of
+from vxtray.core.mail.transport import Deadline
+from vxtray.core.settings.tree import Security, Smtp
+
+_BLOCK = 65536
+
+
+class Phase(StrEnum):
+    """Where a delivery stands: before the final dot it certainly did not happen, after it nobody knows."""
+
+    BEFORE_DOT = "before"
+    AFTER_DOT = "after"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """The server took the mail for at least one recipient; ``recipients`` has an entry for each that was given."""
+
+    reply: str
+    recipients: dict[str, RecipientResult]
+    phase: Phase = Phase.AFTER_DOT
+
+
+#: The stages up to the sign-in, in the order in which they really happen.
+_ORDER = {
+    Security.TLS: (Stage.RESOLVE, Stage.CONNECT, Stage.TLS, Stage.GREETING, Stage.EHLO, Stage.AUTH),
+    Security.STARTTLS: (Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.TLS, Stage.EHLO, Stage.AUTH),
+    Security.NONE: (Stage.RESOLVE, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.AUTH),
+}
+
+
+def stages(security: Security) -> tuple[Stage, ...]:
+    """Return the stages of ``Session.run`` in order; with STARTTLS, ``tls`` includes the EHLO in clear before it."""
+    return _ORDER[security]
+
+
+class Session:
+    """A signed-in conversation with the mail server; a context manager. One thread at a time.
+
+    ``with Session(settings, secret) as session: session.deliver(...)``, any number of times while ``usable``.
+    """
+
+    def __init__(self, settings: Smtp, secret: Secret | None, limits: Limits | None = None) -> None:
+        if not settings.host:
+            raise NotConfigured
+        self._settings = settings
+        self._secret = secret
+        self._limits = limits or Limits.of(settings)
+        self.connection = Connection(settings, self._limits)
+        self.phase = Phase.BEFORE_DOT
+        #: The mechanism that signed us in, empty without a sign-in.
+        self.mechanism = ""
+
+    @property
+    def usable(self) -> bool:
+        """True while another mail may be delivered over this session."""
+        return self.connection.usable
+
+    def __enter__(self) -> "Session":
+        try:
+            for stage in stages(self._settings.security):
+                self.run(stage)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Say QUIT and close; never raises, since nothing depends on the answer."""
+        self.connection.quit()
+
+    def run(self, stage: Stage) -> None:
+        """Do one stage of ``stages``. Raises ``MailError``."""
+        if stage is Stage.AUTH:
+            self._sign_in()
+        else:
+            _STAGES[stage](self.connection)
+
+    # --- sign-in -----------------------------------------------------------------------------------------------------
+
+    def _sign_in(self) -> None:
+        """Sign in with what EHLO announced: LOGIN, then PLAIN; see ``auth`` for when the next one is tried."""
+        self.connection.step = Stage.AUTH
+        if not self._settings.signs_in:
+            return
+        secret = auth.credentials(self._settings, self._secret)
+        self._keep_out_of_the_clear()
+        names = auth.choose(self.connection.capabilities, self._settings.host)
+        for position, name in enumerate(names):
+            reply = self.connection.authenticate(auth.mechanism(name, self._settings.username, secret))
+            if reply.code == 235:
+                self.mechanism = name
+                return
+            last = position == len(names) - 1
+            if auth.unsupported(reply) and not last and self.usable:
+                continue
+            if auth.may_retry_with_plain(name, reply, names) and self._plain_afresh(secret):
+                return
+            raise fault_of(reply, Stage.AUTH)
+
+    def _keep_out_of_the_clear(self) -> None:
+        if self._settings.security is Security.NONE and not self.connection.peer_is_loopback:
+            raise AuthError(
+                N_("The password would travel unprotected to {host}, so it was not sent."),
+                N_("Choose the security “STARTTLS” or “TLS”, or the sign-in “none” if this server needs none."),
+                step=Stage.AUTH,
+                kind=Kind.ACCOUNT,
+                host=self._settings.host,
+            )
+
+    def _plain_afresh(self, secret: Secret) -> bool:
+        """Try PLAIN once on a new connection; what is told in the end is the first refusal, so this tells only yes."""
+        self.connection.quit()
+        fresh = Connection(self._settings, self._limits)
+        try:
+            for stage in stages(self._settings.security)[:-1]:
+                _STAGES[stage](fresh)
+            if auth.Plain.name not in fresh.capabilities.auth:
+                return False
+            if fresh.authenticate(auth.Plain(self._settings.username, secret)).code != 235:
+                return False
+            self.connection, fresh = fresh, self.connection
+            self.mechanism = auth.Plain.name
+            return True
+        except MailError:
+            return False
+        finally:
+            fresh.quit()
+
+    # --- envelope ----------------------------------------------------------------------------------------------------
+
+    def sender(self, address: str, size: int = 0) -> None:
+        """Announce the sender, and the size in octets where the server wants to know. Raises ``SenderRefused``."""
+        with self.connection.at(Stage.SENDER):
+            offered = self.connection.capabilities
+            if offered.size and size > offered.size:
+                raise MessageRefused(
+                    N_("The mail is too large for the mail server."),
+                    N_("Switch off the attachments (PDF, CSV) or ask the mail administrator for a higher limit."),
+                    step=Stage.SENDER,
+                    kind=Kind.PERMANENT,
+                )
+            announced = f" SIZE={size}" if size and "SIZE" in offered.keywords else ""
+            reply = self.connection.command(f"MAIL FROM:<{_sender_on_the_wire(address)}>{announced}")
+            if not reply.accepted:
+                raise fault_of(reply, Stage.SENDER)
+
+    def recipient(self, address: str) -> RecipientResult:
+        """Ask for one recipient; a refusal is a result. Raises ``MailError`` when the conversation cannot go on."""
+        try:
+            wire = wire_address(address)
+        except UnicodeEncodeError:
+            return _refused_here(
+                N_("This address has special characters before the @, which mail servers cannot be relied on to take."),
+                N_("Use an address that has only plain letters before the @."),
+            )
+        except ValueError:
+            return _refused_here(N_("This is not an e-mail address."), N_("Check how the address is written."))
+        with self.connection.at(Stage.RECIPIENTS):
+            reply = self.connection.command(f"RCPT TO:<{wire}>")
+            if reply.code == 421 or not (reply.refused or reply.code in {250, 251, 252}):
+                raise fault_of(reply, Stage.RECIPIENTS)
+        if reply.accepted:
+            return RecipientResult(ok=True, reply=reply.words)
+        found = explain(reply.code, reply.enhanced, reply.words, Stage.RECIPIENTS)
+        return RecipientResult(ok=False, reply=reply.words, title=found.title, advice=found.advice, kind=found.kind)
+
+    def reset(self) -> None:
+        """Forget sender and recipients, so that nothing is sent and the session can go on (RSET)."""
+        if not self.usable:
+            return
+        with self.connection.at(self.connection.step):
+            if not self.connection.command("RSET").accepted:
+                self.connection.quit()
+
+    # --- the mail ----------------------------------------------------------------------------------------------------
+
+    def deliver(
+        self,
+        envelope_from: str,
+        recipients: Sequence[str],
+        data: bytes,
+        before_dot: Callable[[], None] | None = None,
+    ) -> Delivery:
+        """Hand one mail over and wait for the server's word.
+
+        ``data`` is the mail as ``message.compose`` makes it. ``before_dot`` is called when all but the final dot is
+        sent, to put on record that from here on the mail may arrive; if it raises, the mail does not leave.
+        Raises ``SenderRefused``, ``RecipientsRefused`` (when nobody was accepted), ``MessageRefused``,
+        ``ConnectError`` and the other ``MailError``; ``in_doubt`` tells whether the mail may have arrived all the same.
+        """
+        self.phase = Phase.BEFORE_DOT
+        if why := wire_fault(data):
+            raise MessageRefused(
+                N_("This mail cannot be sent: {reason}."),
+                N_("This is a fault of vxtray; please report it."),
+                step=Stage.DATA,
+                kind=Kind.PERMANENT,
+                reason=why,
+            )
+        try:
+            results = self._envelope(envelope_from, recipients, len(data))
+            self._transfer(data)
+        except MailError:
+            self._reset_quietly()
+            raise
+        return Delivery(reply=self._commit(before_dot), recipients=results)
+
+    def _envelope(self, envelope_from: str, recipients: Sequence[str], size: int) -> dict[str, RecipientResult]:
+        self.sender(envelope_from, size)
+        results = {address: self.recipient(address) for address in recipients}
+        if not any(result.ok for result in results.values()):
+            raise nobody_accepted(results)
+        return results
+
+    def _transfer(self, data: bytes) -> None:
+        """Send DATA and the mail, without the final dot."""
+        connection = self.connection
+        with connection.at(Stage.DATA):
+            reply = connection.command("DATA")
+            if reply.code != 354:
+                if reply.accepted:  # a ghost: answers have shifted, nothing may be believed any more
+                    connection.drop()
+                raise fault_of(reply, Stage.DATA)
+            stuffed, whole = dot_stuffed(data), Deadline(self._limits.body)
+            for start in range(0, len(stuffed), _BLOCK):
+                self._hear_refusal()
+                block = Deadline(min(self._limits.block, whole.left()))
+                connection.stream.send(stuffed[start : start + _BLOCK], block)
+            self._hear_refusal()
+
+    def _hear_refusal(self) -> None:
+        """Stop where the server speaks before the end of the mail: no answer of now may pass for the final one."""
+        reply = self.connection.early_words()
+        if reply is None:
+            return
+        self.connection.drop()
+        if reply.refused:
+            raise fault_of(reply, Stage.DATA)
+        raise ProtocolError(
+            N_("The mail server answered before the mail was complete, so it was not sent."),
+            N_("vxtray tries again by itself; if it stays, ask the mail administrator."),
+            step=Stage.DATA,
+            kind=Kind.TEMPORARY,
+            reply=reply.words,
+        )
+
+    def _commit(self, before_dot: Callable[[], None] | None) -> str:
+        """Send the final dot and wait for the server's word; from here on a fault leaves the mail in doubt."""
+        connection = self.connection
+        if before_dot is not None:
+            try:
+                before_dot()
+            except BaseException:
+                connection.drop()
+                raise
+        self.phase = Phase.AFTER_DOT
+        with connection.at(Stage.DATA, in_doubt=True):
+            deadline = Deadline(self._limits.final)
+            connection.stream.send(FINAL_DOT, deadline)
+            reply = connection.read_reply(deadline)
+        if reply.code == 421:
+            connection.drop()
+        if reply.refused:
+            raise fault_of(reply, Stage.DATA)
+        if not reply.accepted:
+            connection.drop()
+            raise ProtocolError(
+                N_("The mail server gave an answer that does not belong here; the mail may have arrived."),
+                N_("vxtray sends it again later under the same identification; a second copy is possible."),
+                step=Stage.DATA,
+                kind=Kind.TEMPORARY,
+                reply=reply.words,
+                in_doubt=True,
+            )
+        return reply.words
+
+    def _reset_quietly(self) -> None:
+        """Make ready for the next mail; the fault that led here is the one to tell."""
+        try:
+            self.reset()
+        except MailError:
+            self.connection.drop()
+
+
+_STAGES: dict[Stage, Callable[[Connection], None]] = {
+    Stage.RESOLVE: Connection.resolve,
+    Stage.CONNECT: Connection.connect,
+    Stage.GREETING: Connection.greet,
+    Stage.TLS: Connection.protect,
+    Stage.EHLO: Connection.hello,
+}
+
+
+def nobody_accepted(results: dict[str, RecipientResult]) -> RecipientsRefused:
+    """Return the fault for a mail that no recipient may have; temporary when one of them may work later."""
+    refused = list(results.values())
+    telling = next((one for one in refused if one.kind is Kind.TEMPORARY), refused[0] if refused else None)
+    fault = RecipientsRefused(
+        telling.title if telling and len(refused) == 1 else "",
+        telling.advice if telling else N_("Enter at least one recipient."),
+        step=Stage.RECIPIENTS,
+        kind=(telling.kind if telling else None) or Kind.PERMANENT,
+        reply=telling.reply if telling else "",
+    )
+    fault.recipients = results
+    return fault
+
+
+def _sender_on_the_wire(address: str) -> str:
+    try:
+        return wire_address(address)
+    except ValueError as fault:
+        raise SenderRefused(
+            N_("{address} cannot be used as the sender."),
+            N_("Set “From” to an address with only plain letters before the @."),
+            step=Stage.SENDER,
+            kind=Kind.ACCOUNT,
+            address=address,
+        ) from fault
+
+
+def _refused_here(title: str, advice: str) -> RecipientResult:
+    return RecipientResult(ok=False, reply=title, title=title, advice=advice, kind=Kind.PERMANENT)
+
+
+def send(settings: Smtp, secret: Secret | None, mail_from: str, recipients: Sequence[str], data: bytes) -> Delivery:
+    """Deliver one mail over a session of its own. Raises ``MailError``."""
+    with Session(settings, secret) as session:
+        return session.deliver(mail_from, recipients, data)
