@@ -1,0 +1,95 @@
+"""Which events raise which alert."""
+
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+
+from vxtray.core.alerts.rules import Alert, Rule, alerts_for
+from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.settings.tree import Alerts
+
+AT = datetime(2026, 11, 21, 7, 12, 9, tzinfo=UTC)
+ALL_ON = Alerts(waf_detected=True, waf_blocked=True, new_ban=True, critical=True, minimum_severity=Severity.INFO)
+ALL_OFF = Alerts(critical=False)
+
+
+def event(
+    category: Category = Category.WAF,
+    action: Action = Action.BLOCKED,
+    severity: Severity = Severity.HIGH,
+    seq: int = 0,
+) -> SecurityEvent:
+    return SecurityEvent(at=AT, source="sophos", category=category, action=action, severity=severity, seq=seq)
+
+
+def rule_of(one: SecurityEvent, settings: Alerts) -> Rule | None:
+    alerts = alerts_for([one], settings)
+    return alerts[0].rule if alerts else None
+
+
+def test_each_switch_is_named_as_its_rule() -> None:
+    assert {rule.value for rule in Rule} <= set(Alerts.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (event(action=Action.BLOCKED), Rule.WAF_BLOCKED),
+        (event(action=Action.DETECTED), Rule.WAF_DETECTED),
+        (event(action=Action.ALLOWED), None),
+        (event(category=Category.IPS, action=Action.BLOCKED), None),
+        (event(category=Category.IPS, action=Action.DETECTED), None),
+        (event(category=Category.BAN, action=Action.BANNED, severity=Severity.INFO), Rule.NEW_BAN),
+        (event(category=Category.BAN, action=Action.UNBANNED), None),
+        (event(category=Category.SYSTEM, action=Action.INFO, severity=Severity.CRITICAL), Rule.CRITICAL),
+    ],
+)
+def test_what_raises_what(one: SecurityEvent, expected: Rule | None) -> None:
+    assert rule_of(one, ALL_ON) == expected
+
+
+def test_by_default_only_critical_events_are_told() -> None:
+    told = {
+        severity
+        for category, action, severity in product(Category, Action, Severity)
+        if rule_of(event(category, action, severity), Alerts())
+    }
+    assert told == {Severity.CRITICAL}
+
+
+def test_nothing_is_told_when_all_is_off() -> None:
+    every = [event(*kind) for kind in product(Category, Action, Severity)]
+    assert alerts_for(every, ALL_OFF) == []
+
+
+def test_an_event_of_several_rules_makes_one_alert_under_the_most_severe() -> None:
+    one = event(action=Action.DETECTED, severity=Severity.CRITICAL)
+    assert alerts_for([one], ALL_ON) == [
+        Alert(rule=Rule.CRITICAL, event=one, matched=(Rule.CRITICAL, Rule.WAF_DETECTED))
+    ]
+    ban = event(Category.BAN, Action.BANNED, Severity.CRITICAL)
+    assert alerts_for([ban], ALL_ON)[0].matched == (Rule.CRITICAL, Rule.NEW_BAN)
+
+
+@pytest.mark.parametrize("minimum", list(Severity))
+def test_the_minimum_severity_holds_for_the_waf_rules_only(minimum: Severity) -> None:
+    settings = Alerts(waf_detected=True, waf_blocked=True, new_ban=True, critical=False, minimum_severity=minimum)
+    for severity in Severity:
+        passes = severity.rank >= minimum.rank
+        assert (rule_of(event(action=Action.BLOCKED, severity=severity), settings) is Rule.WAF_BLOCKED) == passes
+        assert (rule_of(event(action=Action.DETECTED, severity=severity), settings) is Rule.WAF_DETECTED) == passes
+        assert rule_of(event(Category.BAN, Action.BANNED, severity), settings) is Rule.NEW_BAN
+    critical = event(Category.AUTH, Action.FAILED, Severity.CRITICAL)
+    assert rule_of(critical, Alerts(critical=True, minimum_severity=minimum)) is Rule.CRITICAL
+
+
+def test_one_alert_an_event_in_their_order() -> None:
+    events = [event(seq=1), event(action=Action.ALLOWED, seq=2), event(seq=3), event(seq=4)]
+    assert [alert.event.seq for alert in alerts_for(events, ALL_ON)] == [1, 3, 4]
+
+
+def test_the_outbox_key_is_that_of_the_stored_event() -> None:
+    (alert,) = alerts_for([event(seq=812)], ALL_ON)
+    assert alert.key("6f1c") == "alert:6f1c:812"
+    assert alerts_for([event(seq=812)], ALL_ON)[0].key("6f1c") == alert.key("6f1c")

@@ -1,0 +1,1 @@
+"""Alerts: which events are told at once (``rules``), and the mail that tells them (``document``)."""

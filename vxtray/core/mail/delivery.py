@@ -1,0 +1,102 @@
+"""Between outbox and SMTP: what a fault means for the queue, and when the account must be left alone.
+
+Runs on ``vx-outbox``, or on a command's own thread when no program runs.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from vxtray.core.credentials import CredentialStore, Secret, smtp_account
+from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
+from vxtray.core.mail.faults import AuthError, MailError, MessageRefused, RecipientsRefused, Stage
+from vxtray.core.mail.outbox import Outcome, Parcel, Verdict
+from vxtray.core.mail.smtp import Delivery, send
+from vxtray.core.settings.tree import Smtp
+
+log = logging.getLogger(__name__)
+
+#: A fault that may heal by itself (a certificate renewed) is looked at again this seldom; a refused password never is.
+_SLOW_PROBE = timedelta(minutes=30)
+
+
+def secret_for(smtp: Smtp, credentials: CredentialStore) -> Secret | None:
+    """Return the password for a server, None where it needs none. Raises ``CredentialError``, ``NotConfigured``."""
+    return credentials.get(smtp_account(smtp)) if smtp.signs_in else None
+
+
+class Courier:
+    """Delivers parcels with the settings in force, and remembers the fault that stops every mail."""
+
+    def __init__(self, smtp: Smtp, credentials: CredentialStore, clock: Callable[[], datetime]) -> None:
+        self.smtp = smtp
+        self.fault: VxtrayError | None = None
+        self._credentials = credentials
+        self._clock = clock
+        self._paused_until: datetime | None = None
+        self._paused = False
+
+    @property
+    def ready(self) -> bool:
+        """False while nothing can leave: not set up, or the account waits for a person."""
+        if not self.smtp.configured:
+            return False
+        return not self._paused or (self._paused_until is not None and self._clock() >= self._paused_until)
+
+    def mended(self, smtp: Smtp) -> None:
+        """Try again with these settings: they, the password or a person's wish changed."""
+        self.smtp = smtp
+        self._paused = False
+
+    def deliver(self, parcel: Parcel) -> Outcome:
+        """Try one mail once, and say what that means for it and for the others."""
+        try:
+            secret = secret_for(self.smtp, self._credentials)
+            delivery = send(self.smtp, secret, parcel.mail_from, parcel.recipients, parcel.data)
+        except (CredentialError, NotConfigured) as error:
+            return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT)
+        except RecipientsRefused as error:
+            self.fault = None
+            return _refused_by_recipient(error)
+        except MailError as error:
+            return self._failed(error)
+        self.fault = None
+        self._paused = False
+        return _accepted(delivery)
+
+    def _failed(self, error: MailError) -> Outcome:
+        log.info("delivery failed at %s: %s", error.step, error)
+        if error.transient or error.in_doubt:
+            self.fault = error
+            return Outcome(verdict=Verdict.LATER, stage=error.step, reply=error.reply or str(error))
+        if isinstance(error, MessageRefused):
+            return Outcome(verdict=Verdict.FAILED, stage=error.step, reply=error.reply or str(error))
+        return self._stopped(error, Verdict.ACCOUNT, stage=error.step, reply=error.reply)
+
+    def _stopped(self, error: VxtrayError, verdict: Verdict, stage: str = Stage.AUTH, reply: str = "") -> Outcome:
+        self.fault = error
+        if verdict is Verdict.ACCOUNT:
+            self._paused = True
+            self._paused_until = None if isinstance(error, AuthError) else self._clock() + _SLOW_PROBE
+        return Outcome(verdict=verdict, stage=stage, reply=reply or str(error))
+
+
+def _accepted(delivery: Delivery) -> Outcome:
+    accepted = tuple(address for address, result in delivery.recipients.items() if result.ok)
+    refused = {
+        address: result.reply
+        for address, result in delivery.recipients.items()
+        if not result.ok and result.kind is not None and result.kind != "temporary"
+    }
+    return Outcome(verdict=Verdict.SENT, stage=Stage.DATA, reply=delivery.reply, accepted=accepted, refused=refused)
+
+
+def _refused_by_recipient(error: RecipientsRefused) -> Outcome:
+    refused = {a: r.reply for a, r in error.recipients.items() if not r.ok and r.kind != "temporary"}
+    waiting = len(refused) < len(error.recipients)
+    return Outcome(
+        verdict=Verdict.LATER if waiting or error.transient else Verdict.FAILED,
+        stage=error.step,
+        reply=error.reply or str(error),
+        refused=refused,
+    )

@@ -1,0 +1,43 @@
+"""Makes a queued mail out of a document: envelope, headers and bytes are fixed here, once.
+
+Pure but for the random Message-ID; any thread.
+"""
+
+from datetime import datetime
+
+from vxtray.core.errors import NotConfigured
+from vxtray.core.mail.message import Mail, compose, new_message_id
+from vxtray.core.mail.outbox import Outgoing
+from vxtray.core.mail.render import Document
+from vxtray.core.settings.tree import Smtp
+
+
+def mail_of(document: Document, smtp: Smtp, recipients: tuple[str, ...], now: datetime) -> Mail:
+    """Return the message for these recipients (those of ``smtp`` where empty). Raises ``NotConfigured``."""
+    people = recipients or smtp.recipients
+    if not smtp.from_address or not people:
+        raise NotConfigured
+    return Mail(
+        subject=document.subject,
+        text=document.text,
+        html=document.html,
+        from_address=smtp.from_address,
+        from_name=smtp.from_name or "vxtray",
+        recipients=people,
+        message_id=new_message_id(smtp.from_address.rpartition("@")[2]),
+        date=now,
+    )
+
+
+def outgoing(key: str, kind: str, mail: Mail, *, held: bool = False) -> Outgoing:
+    """Return the mail as the outbox keeps it."""
+    return Outgoing(
+        key=key,
+        kind=kind,
+        subject=mail.subject,
+        message_id=mail.message_id,
+        mail_from=mail.from_address,
+        recipients=mail.recipients,
+        data=compose(mail),
+        held=held,
+    )

@@ -1,0 +1,144 @@
+"""The one SQLite file of mails and of what must agree with them: settled report periods, the alert cursor, pauses.
+
+One connection reads and writes, behind a lock, so any thread may call; while the program runs, other processes reach
+the file only through the control socket. Every transaction is on the disk when it returns (WAL, synchronous=FULL).
+"""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from vxtray.core.errors import StoreError
+from vxtray.core.paths import private_folder
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS mails (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    mail_from TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    next_try_at TEXT NOT NULL,
+    settled_at TEXT NOT NULL DEFAULT '',
+    reply TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0,
+    data BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS mails_by_state ON mails (state, next_try_at);
+CREATE TABLE IF NOT EXISTS recipients (
+    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    reply TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (mail, address)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+    id INTEGER PRIMARY KEY,
+    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
+    at TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    stage TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reply TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS periods (key TEXT PRIMARY KEY, settled_at TEXT NOT NULL, outcome TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+class StateFile:
+    """Opens the file, and keeps facts and settled report periods."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises ``StoreError``."""
+        self.path = path
+        self._lock = threading.RLock()
+        with self._converted():
+            private_folder(path.parent)
+            self._db = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("PRAGMA fullfsync=ON")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.executescript(_SCHEMA)
+            path.chmod(0o600)
+
+    def close(self) -> None:
+        """Close the file; calling it twice is harmless."""
+        with self._lock:
+            self._db.close()
+
+    def fact(self, name: str) -> str:
+        """Return a remembered text, "" where there is none."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_fact(self, name: str, value: str) -> None:
+        """Remember a text durably; "" forgets it."""
+        with self._transaction() as db:
+            set_fact(db, name, value)
+
+    def settled_periods(self) -> frozenset[str]:
+        """Return the keys of the report periods that were sent or skipped."""
+        with self._reading() as db:
+            return frozenset(key for (key,) in db.execute("SELECT key FROM periods"))
+
+    def settle_period(self, key: str, outcome: str, now: datetime) -> None:
+        """Record that a period needs no report any more (``skipped``)."""
+        with self._transaction() as db:
+            settle_period(db, key, outcome, now)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._converted():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a failed COMMIT (disk full) may have rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._converted():
+            yield self._db
+
+    @contextlib.contextmanager
+    def _converted(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(path=self.path, reason=str(error)) from error
+
+
+def as_text(moment: datetime) -> str:
+    """Return UTC in a form that sorts as text."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def set_fact(db: sqlite3.Connection, name: str, value: str) -> None:
+    """Remember a text within a transaction; "" forgets it."""
+    if value:
+        db.execute(
+            "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
+    else:
+        db.execute("DELETE FROM facts WHERE name = ?", (name,))
+
+
+def settle_period(db: sqlite3.Connection, key: str, outcome: str, now: datetime) -> None:
+    """Record what became of a report period, once, within a transaction."""
+    db.execute(
+        "INSERT INTO periods (key, settled_at, outcome) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (key, as_text(now), outcome),
+    )

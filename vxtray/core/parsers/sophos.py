@@ -1,0 +1,249 @@
+"""Sophos Firewall (XG, XGS) lines, in both layouts and of every log type. Pure functions, any thread.
+
+    device standard    device= date= time= timezone= priority=  sourceip= src_country_code=
+    central reporting  device_name= timestamp= severity=        src_ip=   src_country=
+
+Source: "Sophos Firewall: Syslog guide", docs.sophos.com. A ``log_id`` is type (2 digits), component (2), subtype (2),
+severity (1) and message (5). What decides is ``log_subtype``, then ``status``; the WAF has neither, there it is
+``reason``. How a line's words become category and action is in ``sophos_verdicts``.
+"""
+
+import re
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+
+from vxtray.core.errors import N_
+from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.parsers import severity, sophos_verdicts, syslog, zones
+from vxtray.core.parsers.countries import alpha2
+from vxtray.core.parsers.fields import (
+    MAX_ADDRESS,
+    MAX_HOST,
+    MAX_MESSAGE,
+    MAX_NAME,
+    MAX_URL,
+    address,
+    host,
+    port,
+    url_host,
+)
+from vxtray.core.parsers.keyvalue import scan, unquote
+from vxtray.core.parsers.outcome import Outcome, Rejected
+from vxtray.core.parsers.sophos_verdicts import Verdict
+
+_NO_TYPE = Rejected(N_("The line has no log type."))
+_NO_TIME = Rejected(N_("The line has no time that can be read."))
+
+_WAF = 'log_type="WAF"'
+_SCORE = re.compile(r"Total (?:Inbound )?Score: ?(\d{1,6})")
+_RULE_ID = re.compile(r"\bid[ =:]+\"?(\d{5,7})\b")
+_LAST_MATCH = "Last Matched Message:"
+
+#: What Sophos writes where there is nothing to say.
+_NOTHING = frozenset({"", "-", "N/A", '""', '"-"', '"N/A"'})
+
+
+def recognises(text: str) -> bool:
+    """Return whether a line is Sophos's: it names its type, and the device or the log id."""
+    return "log_type=" in text and ("device=" in text or "device_name=" in text or "log_id=" in text)
+
+
+def parse(text: str, zone: tzinfo) -> Outcome:
+    """Understand one printable line; ``zone`` is for times without a zone or with an unknown one."""
+    # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
+    pairs = scan(syslog.body(text), escaped=_WAF in text)
+    log_type = _value(pairs, "log_type", MAX_ADDRESS)
+    if not log_type:
+        return _NO_TYPE
+    at = _time(pairs, zone)
+    if at is None:
+        return _NO_TIME
+    verdict = sophos_verdicts.classify(
+        log_type,
+        _value(pairs, "log_component", MAX_ADDRESS),
+        _value(pairs, "log_subtype", MAX_ADDRESS),
+        _value(pairs, "status", MAX_ADDRESS),
+    )
+    logged = _severity(_value(pairs, "severity", 16) or _value(pairs, "priority", 16), _value(pairs, "log_id", 16))
+    if verdict.category is Category.WAF:
+        return _waf_event(pairs, at, verdict, logged)
+    return _event(pairs, at, verdict, logged)
+
+
+def _value(pairs: dict[str, str], key: str, limit: int) -> str:
+    """Return a key's value, cut to ``limit`` characters; "" where it is missing or says nothing."""
+    raw = pairs.get(key)
+    return _clean(raw, limit) if raw and raw not in _NOTHING else ""
+
+
+def _clean(raw: str, limit: int) -> str:
+    value = unquote(raw)[:limit]
+    return "" if value in _NOTHING else value
+
+
+def _first(pairs: dict[str, str], keys: tuple[str, ...], limit: int) -> str:
+    """Return the value of the first key that says something."""
+    for key in keys:
+        raw = pairs.get(key)
+        if raw and raw not in _NOTHING:
+            value = _clean(raw, limit)
+            if value:
+                return value
+    return ""
+
+
+# --- time and severity ------------------------------------------------------------------------------------------------
+
+
+def _time(pairs: dict[str, str], zone: tzinfo) -> datetime | None:
+    """Return when it happened, in UTC. A ``timestamp`` beside ``date`` is that of a session, in epoch seconds."""
+    name = ""
+    if "date" in pairs:
+        text = f"{unquote(pairs['date'])[:10]}T{_value(pairs, 'time', 32)}"
+        name = _value(pairs, "timezone", 16)
+    else:
+        text = _value(pairs, "timestamp", 48)
+    if len(text) < 19:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            east = zones.offset(name, text[:13], zone) if name else None
+            if east is not None:
+                return (at - east).replace(tzinfo=UTC)
+            at = at.replace(tzinfo=zone)
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _severity(word: str, log_id: str) -> Severity:
+    """Return the higher of the word and of the seventh digit of the log id."""
+    return severity.highest(
+        severity.WORDS.get(word.lower(), Severity.INFO),
+        severity.DIGITS.get(log_id[6:7], Severity.INFO) if len(log_id) == 12 else Severity.INFO,
+    )
+
+
+# --- the two kinds of lines -------------------------------------------------------------------------------------------
+
+_SRC = ("src_ip", "sourceip", "client_ip", "remoteinterfaceip", "remote_interface_ip", "ep_ip")
+_SRC_VPN = (*_SRC, "ipaddress")
+_DST = ("dst_ip", "destinationip", "localip", "localinterfaceip", "local_interface_ip")
+_COUNTRY = ("src_country", "src_country_code")
+_USER = ("user_name", "user", "login_user")
+_DOMAIN = ("domain", "domainname", "website", "dst_domainname")
+_URL = ("url", "FTP_url")
+
+#: category -> (keys of rule_id, keys of rule_name)
+_RULE = {
+    Category.FIREWALL: (("fw_rule_id",), ("fw_rule_name",)),
+    Category.IPS: (("signature_id",), ("signature_msg",)),
+    Category.ATP: ((), ("threatname", "threat", "malware")),
+    Category.MALWARE: ((), ("virus", "malware", "threatname")),
+}
+_NO_RULE: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+
+def _event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Severity) -> SecurityEvent:
+    message = _value(pairs, "message", MAX_MESSAGE)
+    if verdict.refine:
+        verdict = sophos_verdicts.refine(
+            verdict, message, {key: _value(pairs, key, MAX_ADDRESS) for key in sophos_verdicts.REFINING if key in pairs}
+        )
+    category = verdict.category
+    url = "" if category is Category.FIREWALL else _first(pairs, _URL, MAX_URL)
+    rule_id, rule_name = _RULE.get(category, _NO_RULE)
+    return SecurityEvent(
+        at=at,
+        source="sophos",
+        category=category,
+        action=verdict.action,
+        severity=logged,
+        src_ip=address(_first(pairs, _SRC_VPN if category is Category.VPN else _SRC, MAX_ADDRESS)),
+        src_port=port(_value(pairs, "src_port", 6)),
+        country=alpha2(_first(pairs, _COUNTRY, 8)),
+        dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
+        dst_port=port(_value(pairs, "dst_port", 6)),
+        target_host=_target_host(pairs, category, url),
+        target_url=url,
+        user=_first(pairs, _USER, MAX_NAME),
+        rule_id=_first(pairs, rule_id, MAX_ADDRESS),
+        rule_name=_first(pairs, rule_name, MAX_NAME),
+        message=message or _words(pairs, verdict),
+    )
+
+
+def _target_host(pairs: dict[str, str], category: Category, url: str) -> str:
+    if category is Category.FIREWALL:
+        return ""
+    name = _first(pairs, _DOMAIN, MAX_HOST)
+    if not name and "sha1sum" in pairs:
+        # The sandbox names where a file came from: a web site, or the sender of a mail.
+        name = _value(pairs, "source", MAX_HOST)
+    return host(name) if name else url_host(url)
+
+
+#: What tells more than the verdict alone, in this order, where a line has no message.
+_DETAILS = ("reason", "classification", "app_name", "application_name", "http_category", "email_subject", "subject")
+
+
+def _words(pairs: dict[str, str], verdict: Verdict) -> str:
+    """Return readable words for a line without a message, such as ``Content Filtering, HTTP, Denied: Gambling``."""
+    if verdict.category is Category.FIREWALL:
+        return verdict.words
+    detail = _first(pairs, _DETAILS, MAX_NAME)
+    if not detail and verdict.category is Category.WEB:
+        detail = _value(pairs, "category", MAX_NAME)
+    return f"{verdict.words}: {detail}" if detail else verdict.words
+
+
+def _waf_event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Severity) -> SecurityEvent:
+    """Read a WAF line: it is an attack when it gives a reason, or a score; a status code says nothing about that."""
+    reason = _value(pairs, "reason", MAX_NAME)
+    extra = _value(pairs, "extra", MAX_MESSAGE)
+    match = _SCORE.search(extra)
+    score = int(match[1]) if match else None
+    action = _waf_action(verdict, reason, score)
+    attack = action in {Action.BLOCKED, Action.DETECTED}
+    if attack:
+        # Blocked without a score (a form or an address that was changed, a virus, a listed address): medium, as for
+        # the score of 5 from which the rules block.
+        logged = severity.highest(logged, severity.of_score(score) if score else Severity.MEDIUM)
+    rule = _RULE_ID.search(extra) if attack else None
+    _, found, last = extra.partition(_LAST_MATCH)
+    line = f"{_value(pairs, 'method', 16)} {_first(pairs, ('http_status', 'httpstatus'), 3)}".strip()
+    return SecurityEvent(
+        at=at,
+        source="sophos",
+        category=Category.WAF,
+        action=action,
+        severity=logged,
+        src_ip=address(_first(pairs, _SRC, MAX_ADDRESS)),
+        src_port=port(_value(pairs, "src_port", 6)),
+        country=alpha2(_first(pairs, _COUNTRY, 8)),
+        dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
+        dst_port=port(_value(pairs, "dst_port", 6)),
+        target_host=host(_first(pairs, ("server", "domain"), MAX_HOST + 6)),
+        target_url=_value(pairs, "url", MAX_URL),
+        user=_first(pairs, _USER, MAX_NAME),
+        rule_id=rule[1] if rule else "",
+        rule_name=reason,
+        message=(last.strip() if found else extra) or _value(pairs, "message", MAX_MESSAGE) or reason or line,
+        score=score,
+    )
+
+
+def _waf_action(verdict: Verdict, reason: str, score: int | None) -> Action:
+    """Return the verdict: what the line says where it says so, else by the reason.
+
+    An attack that was let through (an allowing verdict beside a reason, or a score without a reason, as in the mode
+    "Monitor") is detected.
+    """
+    attack = bool(reason) or bool(score)
+    if verdict.action in {Action.ALLOWED, Action.DETECTED}:
+        return Action.DETECTED if attack else verdict.action
+    if verdict.action is Action.BLOCKED or reason:
+        return Action.BLOCKED
+    return Action.DETECTED if attack else Action.ALLOWED

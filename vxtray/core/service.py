@@ -1,0 +1,373 @@
+"""The engine: owns the background threads and the stores, and does what window, tray and commands ask for.
+
+Every public method may be called from any thread and blocks for as long as its work takes; the window calls them
+through ``Bridge.run``. ``start`` adds the threads: ``vx-outbox`` sends what is due, APScheduler's worker asks which
+reports are due. Without ``start`` the same object serves one command that found no program running.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from vxtray.core.alerts.desk import AlertDesk, Pause
+from vxtray.core.credentials import CredentialStore
+from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
+from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.mail.delivery import Courier
+from vxtray.core.mail.outbox import Delivery, Outbox, Verdict
+from vxtray.core.notices import EventsStored, MailSettled, Publish, QueueChanged, TroubleChanged
+from vxtray.core.paths import Profile
+from vxtray.core.reports.desk import Made, ReportDesk, mail_language
+from vxtray.core.reports.period import Cadence, machine_zone, report_zone
+from vxtray.core.schedule import Schedule
+from vxtray.core.settings.tree import Settings, Smtp
+from vxtray.core.sources.importer import ImportResult, import_files
+from vxtray.core.store import EventStore, Position
+from vxtray.core.store.embedded import open_store
+
+log = logging.getLogger(__name__)
+
+#: The outbox thread looks at least this often, so that a lost wake-up or a clock step delays nothing for long.
+_LONGEST_SLEEP = 60.0
+_STOP_SECONDS = 10.0
+
+_PROVEN = "mail-proven"
+_PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
+
+
+def utc_now() -> datetime:
+    """Return the wall clock, aware."""
+    return datetime.now(UTC)
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that needs attention, and since when."""
+
+    what: str
+    since: datetime
+    error: VxtrayError
+
+
+class Service:
+    """All that works in the background, behind one handle."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        settings: Settings,
+        credentials: CredentialStore,
+        publish: Publish,
+        *,
+        saved_at: Callable[[], float] | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """Open the outbox. The caller holds the profile's lock. Raises ``StoreError``."""
+        self.profile = profile
+        self.settings = settings
+        self.credentials = credentials
+        self.clock = clock
+        self.outbox = Outbox(profile.outbox_file)
+        self._publish = publish
+        self._saved_at = saved_at or (lambda: clock().timestamp())
+        self._troubles: dict[str, Trouble] = {}
+        self._guard = threading.Lock()
+        self._events: EventStore | None = None
+        self._courier = Courier(settings.smtp, credentials, clock)
+        self._alerts = AlertDesk(self.outbox, clock)
+        self._reports = ReportDesk(self.outbox, self.store, clock)
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._delivering = threading.Lock()
+        self._sender: threading.Thread | None = None
+        self._schedule: Schedule | None = None
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to send and to watch the clock. Faults after this are told as notices, never raised."""
+        if found := self.outbox.recover():
+            log.info("%d mails were being sent when vxtray last ended; they are sent again", found)
+        self._sender = threading.Thread(target=self._send_loop, name="vx-outbox", daemon=True)
+        self._sender.start()
+        self._schedule = Schedule(self._tick)
+        self._schedule.start()
+
+    def apply(self, settings: Settings) -> None:
+        """Take over new settings at once."""
+        mail_changed = settings.smtp != self.settings.smtp
+        self.settings = settings
+        if mail_changed:
+            self.mail_mended()
+        if self._schedule is not None:
+            self._schedule.wake()
+
+    def mail_mended(self) -> None:
+        """Try the mail server again now: its settings, the password or a person's wish changed."""
+        self._courier.mended(self.settings.smtp)
+        self._set_trouble("mail", None)
+        self.outbox.retry_all(self.clock())
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the threads (the mail in hand is finished) and close the stores; at most ten seconds."""
+        self._stopping.set()
+        self._wake.set()
+        if self._schedule is not None:
+            self._schedule.stop()
+        if self._sender is not None:
+            self._sender.join(_STOP_SECONDS)
+        if self._events is not None:
+            self._events.close()
+        self.outbox.close()
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    def store(self) -> EventStore:
+        """Return the event store, opened on first use; a damaged one was set aside and that is told.
+
+        Raises ``StoreError``.
+        """
+        with self._guard:
+            if self._events is None:
+                self._events, damaged = open_store(self.profile.events_file)
+                self._alerts.begin(self._events)
+                if damaged is not None:
+                    self._set_trouble(
+                        "store",
+                        StoreError(
+                            N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
+                            N_("Import your log files again to fill it."),
+                            path=damaged,
+                        ),
+                    )
+            return self._events
+
+    def import_files(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        format: str = "auto",  # noqa: A002 - the option's name
+        zone: str = "",
+        alerts: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+        rejected: Callable[[str, int, str], None] | None = None,
+        stdin: BinaryIO | None = None,
+    ) -> ImportResult:
+        """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
+        alerting = _Alerting(self.store(), self._raise_alerts)
+        result = import_files(
+            paths,
+            alerting,
+            format=format,
+            zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
+            alerts=alerts,
+            progress=progress,
+            rejected=rejected,
+            stdin=stdin,
+            stop=self._stopping,
+        )
+        if result.stored:
+            self._publish(EventsStored(at=self.clock(), events=result.stored, alerts=alerting.raised))
+        return result
+
+    def _raise_alerts(self) -> int:
+        language = mail_language(self.settings.alerts.language, self.settings)
+        zone = report_zone(self.settings.reports)
+        queued = self._alerts.catch_up(self.store(), self.settings, language, zone)
+        if queued:
+            self._queue_changed()
+        return queued
+
+    def events(
+        self, since: datetime | None, until: datetime | None, category: Category | None, limit: int
+    ) -> list[SecurityEvent]:
+        """Return stored events, newest first. Raises ``StoreError``."""
+        return self.store().events(since=since, until=until, category=category, limit=limit)
+
+    def pause_alerts(self, duration: timedelta, *, everything: bool = False) -> datetime:
+        """Hold alert mails for a while and return until when; what is held is sent afterwards."""
+        until = self.clock() + duration
+        self._alerts.hold(Pause(until=until, everything=everything))
+        self._queue_changed()
+        return until
+
+    def resume_alerts(self) -> int:
+        """End the pause and return how many held mails leave now."""
+        released = self._alerts.resume()
+        self._queue_changed()
+        return released
+
+    def paused_until(self) -> datetime | None:
+        """Return until when alerts are held, None where they are not."""
+        pause = self._alerts.pause()
+        return pause.until if pause else None
+
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    def make_report(self, cadence: Cadence, day: date | None = None) -> Made:
+        """Build a report without sending it. Raises ``StoreError``."""
+        return self._reports.make(cadence, self.settings, day=day)
+
+    def report_mail(self, made: Made, recipients: tuple[str, ...] = ()) -> bytes:
+        """Return the message as it would be sent. Raises ``NotConfigured``."""
+        from vxtray.core.mail.message import compose
+
+        return compose(self._reports.mail(made, self.settings, recipients))
+
+    def send_report(self, cadence: Cadence, day: date | None = None, recipients: tuple[str, ...] = ()) -> str:
+        """Queue a report now and return its subject. Raises ``NotConfigured``, ``StoreError``."""
+        if not self.settings.smtp.configured and not (recipients and self.settings.smtp.host):
+            raise NotConfigured
+        subject = self._reports.queue(cadence, self.settings, day=day, recipients=recipients)
+        self._queue_changed()
+        return subject
+
+    def next_reports(self) -> dict[Cadence, datetime | None]:
+        """Return when the next report of each kind leaves."""
+        return self._reports.next_reports(self.settings)
+
+    def _tick(self) -> None:
+        """Ask what is due; runs on the scheduler's worker, which must survive any fault."""
+        try:
+            self._alerts.pause()
+            saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
+            if self._reports.queue_due(self.settings, saved_at):
+                self._queue_changed()
+            self._set_trouble("reports", None)
+        except VxtrayError as error:
+            self._set_trouble("reports", error)
+        except Exception as error:
+            log.exception("the report schedule met an unknown fault")
+            self._set_trouble("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
+        self._wake.set()
+
+    # --- mail --------------------------------------------------------------------------------------------------------
+
+    @property
+    def sending(self) -> bool:
+        """True while mails are being handed to the server."""
+        return self._delivering.locked()
+
+    def send_waiting(self) -> int:
+        """Try every mail that is due, on this thread; return how many were accepted. Raises ``StoreError``."""
+        accepted = 0
+        with self._delivering:
+            if not self._courier.ready:
+                return 0
+            for delivery in self.outbox.deliver_due(self._courier.deliver, self.clock):
+                accepted += delivery.outcome.verdict is Verdict.SENT
+                self._tell(delivery)
+                if self._stopping.is_set():
+                    break
+        return accepted
+
+    def _send_loop(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                self.send_waiting()
+                next_due = self.outbox.next_due()
+                self._set_trouble("outbox", None)
+            except VxtrayError as error:
+                next_due = None
+                self._set_trouble("outbox", error)
+            except Exception as error:
+                next_due = None
+                log.exception("the outbox met an unknown fault")
+                self._set_trouble("outbox", VxtrayError(N_("Mail could not be sent: {reason}."), reason=error))
+            pause = _LONGEST_SLEEP
+            if next_due is not None and self._courier.ready:
+                pause = min(pause, max(0.2, (next_due - self.clock()).total_seconds()))
+            self._wake.wait(pause)
+
+    def _tell(self, delivery: Delivery) -> None:
+        self._set_trouble("mail", self._courier.fault)
+        self._publish(
+            MailSettled(
+                at=self.clock(),
+                id=delivery.parcel.id,
+                kind=delivery.parcel.kind,
+                subject=delivery.parcel.subject,
+                state=delivery.state,
+                reply=delivery.outcome.reply,
+            )
+        )
+        self._publish(QueueChanged(at=self.clock(), **self.outbox.counts()))
+
+    def mail_proven(self, smtp: Smtp) -> None:
+        """Remember that a test e-mail was accepted with these settings."""
+        self.outbox.set_fact(_PROVEN, _PROOF.format(smtp=smtp, at=self.clock().isoformat()))
+        if smtp == self.settings.smtp:
+            self.mail_mended()
+
+    def proven_at(self) -> datetime | None:
+        """Return when a mail was last accepted with the server and user in force, None where that is not known."""
+        last = self.outbox.last_settled()
+        server, _tab, at = self.outbox.fact(_PROVEN).rpartition("\t")
+        moments = [datetime.fromisoformat(last.settled_at)] if last and last.state == "sent" else []
+        if server == _PROOF.format(smtp=self.settings.smtp, at="").rstrip("\t"):
+            moments.append(datetime.fromisoformat(at))
+        return max(moments, default=None)
+
+    def retry_mail(self, mail: int) -> None:
+        """Try a mail again now. Raises ``UsageError``."""
+        self.outbox.retry(mail, self.clock())
+        self.mail_mended()
+
+    def cancel_mail(self, mail: int) -> None:
+        """Take a mail out of the queue. Raises ``UsageError``."""
+        self.outbox.cancel(mail, self.clock())
+        self._queue_changed()
+
+    def _queue_changed(self) -> None:
+        self._publish(QueueChanged(at=self.clock(), **self.outbox.counts()))
+        self._wake.set()
+
+    # --- trouble -----------------------------------------------------------------------------------------------------
+
+    def troubles(self) -> list[Trouble]:
+        """Return what needs attention, oldest first."""
+        return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
+
+    def set_trouble(self, what: str, error: VxtrayError | None) -> None:
+        """Say from outside that something needs attention (the settings file), or no longer."""
+        self._set_trouble(what, error)
+
+    def _set_trouble(self, what: str, error: VxtrayError | None) -> None:
+        known = self._troubles.get(what)
+        if error is None:
+            if known is not None:
+                del self._troubles[what]
+                self._publish(TroubleChanged(at=self.clock(), what=what, error=None))
+            return
+        self._troubles[what] = Trouble(what=what, since=known.since if known else self.clock(), error=error)
+        if known is None or str(known.error) != str(error):
+            log.warning("%s: %s", what, error)
+            self._publish(TroubleChanged(at=self.clock(), what=what, error=error))
+
+
+class _Alerting:
+    """The event store as an importer sees it: after each batch that may alert, alerts are raised."""
+
+    def __init__(self, store: EventStore, raise_alerts: Callable[[], int]) -> None:
+        self.raised = 0
+        self._store = store
+        self._raise_alerts = raise_alerts
+
+    def append(
+        self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store a batch, then look whether it raises alerts."""
+        stored = self._store.append(events, position=position, alerts=alerts)
+        if alerts and events:
+            self.raised += self._raise_alerts()
+        return stored
+
+    def position(self, key: str) -> int:
+        """Return the offset remembered for a key."""
+        return self._store.position(key)

@@ -1,0 +1,86 @@
+"""Health at a glance, as ``vxtray status``, the tray and the overview show it.
+
+Any thread; fast, so that a monitor may ask often.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from vxtray import __version__
+from vxtray.core import texts
+from vxtray.core.errors import N_, NotConfigured, VxtrayError
+from vxtray.core.mail.outbox import Entry
+from vxtray.core.revision import revision
+from vxtray.core.service import Service
+
+
+class State(StrEnum):
+    """The one word for everything; also chooses the tray icon."""
+
+    WORKING = "working"
+    SENDING = "sending"
+    PAUSED = "paused"
+    TROUBLE = "trouble"
+    NOT_CONFIGURED = "not_configured"
+    STOPPED = "stopped"
+
+
+def state_of(service: Service) -> State:
+    """Return the state of a running service."""
+    if service.troubles():
+        return State.TROUBLE
+    if not service.settings.smtp.configured:
+        return State.NOT_CONFIGURED
+    if service.paused_until() is not None:
+        return State.PAUSED
+    return State.SENDING if service.sending else State.WORKING
+
+
+def status(service: Service, *, running: bool, language: str) -> dict[str, object]:
+    """Return the document of ``vxtray status``."""
+    state = state_of(service) if running else _stopped(service)
+    trouble = [_trouble(item.error, item.since, language) for item in service.troubles()]
+    if not running and state is State.STOPPED:
+        error = VxtrayError(N_("vxtray is not running, so nothing is sent."), N_("Start it: vxtray, or vxtray serve."))
+        trouble.append(_trouble(error, None, language))
+    if state is State.NOT_CONFIGURED:
+        trouble.append(_trouble(NotConfigured(), None, language))
+    next_reports = {str(k): v.isoformat() if v else None for k, v in service.next_reports().items()}
+    return {
+        "ok": state in {State.WORKING, State.SENDING, State.PAUSED},
+        "state": str(state),
+        "running": running,
+        "trouble": trouble,
+        "next_reports": next_reports,
+        "last_mail": last_mail(service.outbox.last_settled()),
+        "queue": service.outbox.counts(),
+        "sources": [],
+        "version": __version__,
+        "revision": revision(),
+    }
+
+
+def _stopped(service: Service) -> State:
+    return State.STOPPED if service.settings.smtp.configured else State.NOT_CONFIGURED
+
+
+def _trouble(error: VxtrayError, since: datetime | None, language: str) -> dict[str, object]:
+    return {
+        "what": texts.title(error, language),
+        "since": since.isoformat() if since else None,
+        "advice": texts.advice(error, language),
+    }
+
+
+def last_mail(entry: Entry | None) -> dict[str, object] | None:
+    """Return the mail that was settled last, in a form for scripts."""
+    if entry is None:
+        return None
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "state": entry.state,
+        "at": entry.settled_at,
+        "reply": entry.reply,
+    }

@@ -1,0 +1,333 @@
+"""The embedded event store: one DuckDB file, one writer, readers on cursors of their own.
+
+``vx-store`` appends; ``vx-report``, ``vx-task`` and commands read. Every method may be called from any thread.
+DuckDB is imported when a store is opened, not before.
+"""
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vxtray.core.errors import N_, StoreDamaged, StoreError
+from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.store import Position, Summary, queries
+from vxtray.core.store.faults import explained
+from vxtray.core.store.queries import naive_utc
+from vxtray.core.store.rows import COLUMNS, to_event, to_row
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: Of the tables; raised with a migration.
+SCHEMA = 1
+
+_TEMPORARY_GIBIBYTES = 2
+_CHUNK = 1000  # events that ``alertable`` reads at a time
+
+
+def _enum(values: Sequence[str]) -> str:
+    return "ENUM (" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+# No index and no key: a primary key makes the file four times larger, and replaying one is where DuckDB fails.
+_SCHEMA_SQL = f"""
+CREATE TYPE category AS {_enum(list(Category))};
+CREATE TYPE action AS {_enum(list(Action))};
+CREATE TYPE severity AS {_enum(list(Severity))};
+CREATE TABLE events (
+    seq BIGINT NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, category category NOT NULL,
+    action action NOT NULL, severity severity NOT NULL, src_ip VARCHAR NOT NULL, src_port INTEGER NOT NULL,
+    country VARCHAR NOT NULL, dst_ip VARCHAR NOT NULL, dst_port INTEGER NOT NULL, target_host VARCHAR NOT NULL,
+    target_url VARCHAR NOT NULL, "user" VARCHAR NOT NULL, rule_id VARCHAR NOT NULL, rule_name VARCHAR NOT NULL,
+    message VARCHAR NOT NULL, score INTEGER
+);
+CREATE TABLE positions (key VARCHAR NOT NULL, "offset" BIGINT NOT NULL);
+CREATE TABLE batches (first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, alerts BOOLEAN NOT NULL);
+CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
+"""
+
+
+class EmbeddedStore:
+    """An ``EventStore`` in one file. What ``append`` returned for survives a crash and a power cut."""
+
+    def __init__(self, path: Path, *, memory_mebibytes: int = 256, read_only: bool = False) -> None:
+        """Open or make the file. ``open_store`` does the same and copes with a damaged file.
+
+        Raises ``StoreError``, ``StoreBusy`` where another process has it open, ``StoreFull``.
+        """
+        import duckdb
+
+        self._path = path
+        self._write_lock = threading.Lock()
+        self._door = threading.Lock()
+        self._root: DuckDBPyConnection | None = None
+        try:
+            self._root = _connect(path, memory_mebibytes, read_only=read_only)
+            self._writer = self._root.cursor()
+            self._uuid, self._last_seq = self._begin(may_create=not read_only)
+        except duckdb.Error as error:
+            self.close()
+            raise explained(path, error, opening=True) from error
+        except StoreError:
+            self.close()
+            raise
+
+    @property
+    def uuid(self) -> str:
+        """Of this store; a new file has a new one."""
+        return self._uuid
+
+    def append(
+        self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store a batch and the position in one transaction; return the first and the last seq, (0, 0) for none.
+
+        Raises ``StoreError`` (nothing of the batch is stored then) and ``ValueError`` for a time without a zone.
+        """
+        rows = [to_row(event) for event in events]
+        with self._writing() as writer:
+            first, last = self._last_seq + 1, self._last_seq + len(rows)
+            if rows:
+                appender = writer.appender("events")
+                try:
+                    appender.append_rows((seq, *row) for seq, row in enumerate(rows, first))
+                    appender.flush()
+                finally:
+                    appender.clear()
+                writer.execute("INSERT INTO batches VALUES (?, ?, ?)", [first, last, alerts])
+            if position is not None:
+                writer.execute("DELETE FROM positions WHERE key = ?", [position.key])
+                writer.execute("INSERT INTO positions VALUES (?, ?)", [position.key, position.offset])
+            writer.execute("COMMIT")
+            self._last_seq = last
+        return (first, last) if rows else (0, 0)
+
+    def position(self, key: str) -> int:
+        """Return the offset remembered for a key, 0 when nothing is known."""
+        with self._reading() as cursor:
+            row = cursor.execute('SELECT "offset" FROM positions WHERE key = ?', [key]).fetchone()
+        return int(row[0]) if row else 0
+
+    def events(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        category: Category | None = None,
+        limit: int = 100,
+    ) -> list[SecurityEvent]:
+        """Return events in [since, until), newest first; of equal times the one stored last comes first."""
+        conditions: list[str] = ["true"]
+        values: list[object] = []
+        for condition, value in (
+            ('"at" >= ?', since and naive_utc(since)),
+            ('"at" < ?', until and naive_utc(until)),
+            ("category = ?", category and category.value),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        sql = f'SELECT {COLUMNS} FROM events WHERE {" AND ".join(conditions)} ORDER BY "at" DESC, seq DESC LIMIT ?'  # noqa: S608 - constants
+        with self._reading() as cursor:
+            return [to_event(row) for row in cursor.execute(sql, [*values, max(limit, 0)]).fetchall()]
+
+    def alertable(self, after: int) -> Iterator[SecurityEvent]:
+        """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first.
+
+        Between two events nothing is held open, so the caller may take its time and append meanwhile.
+        """
+        with self._reading() as cursor:
+            batches = cursor.execute(
+                "SELECT first_seq, last_seq FROM batches WHERE alerts AND last_seq > ? ORDER BY first_seq", [after]
+            ).fetchall()
+        sql = f"SELECT {COLUMNS} FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608 - constants
+        for first, last in _joined(batches):
+            for begin in range(max(first, after + 1), last + 1, _CHUNK):
+                with self._reading() as cursor:
+                    rows = cursor.execute(sql, [begin, min(begin + _CHUNK - 1, last)]).fetchall()
+                yield from map(to_event, rows)
+
+    def last_seq(self) -> int:
+        """Return the highest seq given so far, 0 for an empty store; it stays when events are pruned."""
+        return self._last_seq
+
+    def count(self) -> int:
+        """Return how many events are stored."""
+        with self._reading() as cursor:
+            row = cursor.execute("SELECT count(*) FROM events").fetchone()
+        return int(row[0]) if row else 0
+
+    def summarize(self, start: datetime, end: datetime, *, by_day: bool, top: int = 10) -> Summary:
+        """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
+        with self._reading() as cursor:
+            return queries.summarize(cursor, start, end, by_day=by_day, top=top)
+
+    def prune(self, before: datetime) -> int:
+        """Delete the events older than ``before``; return how many. Their seqs are never given again.
+
+        The file keeps its size; its free blocks are used for new events.
+        """
+        moment = naive_utc(before)
+        with self._writing() as writer:
+            row = writer.execute('DELETE FROM events WHERE "at" < ?', [moment]).fetchone()
+            # The newest batch stays: it holds the highest seq.
+            writer.execute(
+                "DELETE FROM batches WHERE last_seq < (SELECT max(last_seq) FROM batches)"
+                " AND last_seq < (SELECT coalesce(min(seq), 9223372036854775807) FROM events)"
+            )
+            writer.execute("COMMIT")
+        return int(row[0]) if row else 0
+
+    def renew(self) -> None:
+        """Take a new uuid, because events that had a seq are lost and their seqs will be given again."""
+        new = str(uuid.uuid4())
+        with self._writing() as writer:
+            writer.execute("UPDATE meta SET value = ? WHERE key = 'uuid'", [new])
+            writer.execute("COMMIT")
+            self._uuid = new
+
+    def close(self) -> None:
+        """Flush and close; calling it twice is harmless. Afterwards every method raises ``StoreError``."""
+        with self._write_lock, self._door:
+            if self._root is not None:
+                self._writer.close()
+                self._root.close()
+                self._root = None
+
+    def _begin(self, *, may_create: bool) -> tuple[str, int]:
+        """Make the tables of a new file; return the uuid and the last seq."""
+        tables = self._writer.execute("SELECT count(*) FROM duckdb_tables()").fetchone()
+        if may_create and tables == (0,):
+            self._writer.execute("BEGIN TRANSACTION")
+            self._writer.execute(_SCHEMA_SQL)
+            self._writer.execute("INSERT INTO meta VALUES ('uuid', ?), ('schema', ?)", [str(uuid.uuid4()), str(SCHEMA)])
+            self._writer.execute("COMMIT")
+            self._writer.execute("CHECKPOINT")  # so that the log to replay never holds the making of tables
+            self._path.chmod(0o600)
+        meta = dict(self._writer.execute("SELECT key, value FROM meta").fetchall())
+        if not {"uuid", "schema"} <= meta.keys() or not meta["schema"].isdecimal():
+            raise StoreDamaged(path=self._path, reason=N_("it does not say what it is"))
+        if int(meta["schema"]) > SCHEMA:
+            raise StoreError(
+                N_("The event store {path} was written by a newer vxtray."),
+                N_("Install that version again, or move the file away to begin with an empty store."),
+                path=self._path,
+            )
+        row = self._writer.execute("SELECT coalesce(max(last_seq), 0) FROM batches").fetchone()
+        return meta["uuid"], int(row[0]) if row else 0
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator["DuckDBPyConnection"]:
+        """Give the write connection in a transaction that the body commits; it is rolled back where it does not."""
+        import duckdb
+
+        with self._write_lock:
+            if self._root is None:
+                raise StoreError(path=self._path, reason=N_("it is closed"))
+            try:
+                self._writer.execute("BEGIN TRANSACTION")
+                yield self._writer
+            except BaseException as error:
+                with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+                    self._writer.execute("ROLLBACK")
+                if isinstance(error, duckdb.Error):
+                    raise explained(self._path, error) from error
+                raise
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator["DuckDBPyConnection"]:
+        import duckdb
+
+        with self._door:
+            if self._root is None:
+                raise StoreError(path=self._path, reason=N_("it is closed"))
+            cursor = self._root.cursor()
+        try:
+            yield cursor
+        except duckdb.Error as error:
+            raise explained(self._path, error) from error
+        finally:
+            cursor.close()
+
+
+def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStore, Path | None]:
+    """Open the store; set aside what is damaged and go on with the rest, under a new uuid.
+
+    Where only the write-ahead log is damaged, the events up to the last checkpoint are kept. Returns the store and the
+    file set aside (the log alone, or the store with its log beside it), None where all is well. Raises ``StoreError``
+    where the file may be sound but cannot be used (rights, disk), ``StoreBusy`` where another process has it open.
+    """
+    try:
+        return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), None
+    except StoreDamaged:
+        aside = _free_name(path)
+    log, log_aside = Path(f"{path}.wal"), Path(f"{aside}.wal")
+    if log.exists():
+        _move(log, log_aside)
+        with contextlib.suppress(StoreDamaged):
+            store = EmbeddedStore(path, memory_mebibytes=memory_mebibytes)
+            store.renew()
+            return store, log_aside
+    _move(path, aside)
+    return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), aside
+
+
+def _joined(batches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Make one range of each run of batches that follow each other."""
+    run: tuple[int, int] | None = None
+    for first, last in batches:
+        if run is not None and first == run[1] + 1:
+            run = run[0], last
+            continue
+        if run is not None:
+            yield run
+        run = first, last
+    if run is not None:
+        yield run
+
+
+def _free_name(path: Path) -> Path:
+    stem = f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name, number = stem, 2
+    while any(path.parent.glob(f"{name}{path.suffix}*")):
+        name, number = f"{stem}-{number}", number + 1
+    return path.with_name(name + path.suffix)
+
+
+def _move(path: Path, to: Path) -> None:
+    try:
+        path.rename(to)
+    except OSError as error:
+        raise StoreError(path=path, reason=error.strerror or str(error)) from error
+
+
+def _connect(path: Path, memory_mebibytes: int, *, read_only: bool) -> "DuckDBPyConnection":
+    """Open the file with a cap on memory and on temporary files, without network and without other files."""
+    import duckdb
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = Path(f"{path}.wal")
+        if not read_only and path.is_file() and path.stat().st_size == 0 and not log.exists():
+            path.unlink()  # killed between creating the file and writing its header; DuckDB would call it invalid
+    except OSError as error:
+        raise StoreError(path=path, reason=error.strerror or str(error)) from error
+    connection = duckdb.connect(
+        str(path),
+        read_only=read_only,
+        config={
+            "memory_limit": f"{memory_mebibytes}MiB",
+            "threads": 2,
+            "temp_directory": f"{path}.tmp",
+            "max_temp_directory_size": f"{_TEMPORARY_GIBIBYTES}GiB",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
