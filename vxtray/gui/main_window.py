@@ -1,0 +1,129 @@
+"""The frame around the pages. Closing hides it where a tray is there to come back from, and quits where none is."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, Qt, Slot
+from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
+
+from vxtray.core.texts import _
+from vxtray.gui.actions import Actions
+from vxtray.gui.context import Context
+from vxtray.gui.icons import app_icon
+from vxtray.gui.pages.alerts import AlertsPage
+from vxtray.gui.pages.help import HelpPage
+from vxtray.gui.pages.mail_server import MailServerPage
+from vxtray.gui.pages.overview import OverviewPage
+from vxtray.gui.pages.reports import ReportsPage
+from vxtray.gui.theme import theme
+from vxtray.gui.widgets import Kind, NavItem, Page, SideBar
+
+
+class MainWindow(QMainWindow):
+    """Sidebar and pages."""
+
+    def __init__(self, context: Context, actions: Actions, stays_in_tray: Callable[[], bool]) -> None:
+        super().__init__()
+        self._context = context
+        self._stays_in_tray = stays_in_tray
+        self.setWindowTitle("vxtray")
+        self.setWindowIcon(app_icon())
+        self.overview = OverviewPage(context, actions)
+        self.alerts = AlertsPage(context, actions)
+        self.reports = ReportsPage(context, actions)
+        self.mail_server = MailServerPage(context, actions)
+        self.help = HelpPage(context, actions)
+        self.pages: dict[str, Page] = {
+            "overview": self.overview,
+            "alerts": self.alerts,
+            "reports": self.reports,
+            "mail_server": self.mail_server,
+            "help": self.help,
+        }
+        self.sidebar = SideBar(
+            _("Pages"),
+            (
+                NavItem("overview", _("Overview"), "overview"),
+                NavItem("alerts", _("Alerts"), "alerts"),
+                NavItem("reports", _("Reports"), "reports"),
+                NavItem("mail_server", _("Mail server"), "mail"),
+            ),
+            (NavItem("help", _("Help & diagnostics"), "help"),),
+        )
+        self._stack = QStackedWidget()
+        for page in self.pages.values():
+            self._stack.addWidget(page)
+        ground = QWidget()
+        row = QHBoxLayout(ground)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.sidebar)
+        row.addWidget(self._stack, 1)
+        self.setCentralWidget(ground)
+        self.sidebar.chosen.connect(self._show_page)
+        self.overview.page_wanted.connect(self.go_to)
+        actions.told.connect(self._tell)
+        actions.changed.connect(self.overview.refresh)
+        self.addAction(actions.quit)
+        self._make_shortcuts()
+        px = theme().px
+        self.setMinimumSize(px(640), px(440))
+        self.resize(px(1080), px(690))
+        self.sidebar.choose("overview")
+
+    def _make_shortcuts(self) -> None:
+        for number, key in enumerate(self.sidebar.keys(), 1):
+            shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
+            shortcut.activated.connect(lambda key=key: self.sidebar.choose(key))
+        QShortcut(QKeySequence(Qt.Key.Key_F1), self).activated.connect(lambda: self.sidebar.choose("help"))
+        QShortcut(QKeySequence(Qt.Key.Key_F5), self).activated.connect(self.refresh)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self).activated.connect(self.close)
+
+    @Slot(str)
+    def _show_page(self, key: str) -> None:
+        self._stack.setCurrentWidget(self.pages[key])
+
+    @Slot(str)
+    def go_to(self, key: str) -> None:
+        """Show a page; ``edit_smtp`` opens the mail server's dialog on its page."""
+        self.sidebar.choose("mail_server" if key == "edit_smtp" else key)
+        if key == "edit_smtp":
+            self.mail_server.dialog.edit()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Take over what changed on the disk and look again."""
+        self._context.model.reload()
+        self.overview.refresh()
+        self.reports.refresh()
+        self.mail_server.refresh()
+
+    @Slot(str, bool)
+    def _tell(self, text: str, good: bool) -> None:
+        page = self._stack.currentWidget()
+        if isinstance(page, Page):
+            page.say(text, Kind.GOOD if good else Kind.WARNING)
+
+    def raise_window(self) -> None:
+        """Show the window in front of the others, also when it was minimised."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the sidebar as icons only where the window gets narrow."""
+        self.sidebar.set_compact(self.width() < self.sidebar.wide() * 3.2)
+        super().resizeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Pick up a new system font or scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ThemeChange:
+            theme().refresh()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Hide where the tray can bring the window back, else end the program."""
+        event.accept()
+        if not self._stays_in_tray():
+            self._context.quit()

@@ -1,0 +1,94 @@
+"""What is saved about the mail server, and the ways to prove that it works."""
+
+from PySide6.QtCore import Slot
+
+from vxtray.core.mail.delivery import secret_for
+from vxtray.core.settings.tree import Security, Smtp
+from vxtray.core.texts import N_, _
+from vxtray.gui.actions import Actions
+from vxtray.gui.context import Context
+from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.smtp_dialog import SmtpDialog
+from vxtray.gui.widgets import Card, EmptyState, Facts, Page, button, primary_button
+
+_SECURITY = {
+    Security.STARTTLS: N_("STARTTLS, certificate checked"),
+    Security.TLS: N_("TLS from the start, certificate checked"),
+    Security.NONE: N_("None: others can read along"),
+}
+
+
+class MailServerPage(Page):
+    """The saved values with Edit, Test connection and Send test e-mail."""
+
+    def __init__(self, context: Context, actions: Actions) -> None:
+        self._edit, self._test = primary_button(_("Edit")), button(_("Test connection"))
+        self._send = button(_("Send test e-mail"))
+        super().__init__(_("Mail server"), "", (self._send, self._test, self._edit))
+        self._context = context
+        self._examination: Examination | None = None
+        self.dialog = SmtpDialog(context, self)
+        self._edit.clicked.connect(self.dialog.edit)
+        self._test.clicked.connect(self._examine)
+        self._send.clicked.connect(actions.send_test.trigger)
+        self._empty = EmptyState(
+            "mail",
+            _("No mail server yet"),
+            _("vxtray sends reports and alerts through your own mail account. Enter its server, user and recipients."),
+            _("Set up the mail server"),
+        )
+        self._empty.activated.connect(self.dialog.edit)
+        self._card = Card(_("What is saved"))
+        self._facts = Facts()
+        self._card.add(self._facts)
+        self.doctor = DoctorView()
+        for part in (self._empty, self._card, self.doctor):
+            self.add(part)
+        self.add_stretch()
+        context.model.subscribe(lambda _change: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is saved now."""
+        smtp = self._context.model.current.smtp
+        known = bool(smtp.host)
+        self._empty.setVisible(not known)
+        self._card.setVisible(known)
+        for one in (self._edit, self._test, self._send):
+            one.setVisible(known)
+        self.set_words(_("Mail server"), smtp.host if known else "")
+        self._facts.show_facts(_lines(smtp))
+        self.doctor.hide()
+
+    @Slot()
+    def _examine(self) -> None:
+        smtp, credentials = self._context.model.current.smtp, self._context.credentials
+        self._test.setEnabled(False)
+        self.doctor.begin(_("Testing the connection to {server}…", server=f"{smtp.host}:{smtp.port}"))
+        self._examination = Examination(self._context.bridge, self)
+        self._examination.stepped.connect(self.doctor.add_step)
+        self._examination.finished.connect(self._examined)
+        self._examination.failed.connect(self._failed)
+        self._examination.start(smtp, lambda: secret_for(smtp, credentials))
+
+    @Slot(bool)
+    def _examined(self, _good: bool) -> None:
+        self._test.setEnabled(True)
+
+    @Slot(object)
+    def _failed(self, error: Exception) -> None:
+        self._test.setEnabled(True)
+        self.doctor.say_error(error)
+
+
+def _lines(smtp: Smtp) -> list[tuple[str, str]]:
+    lines = [
+        (_("Server"), f"{smtp.host}, {_('port')} {smtp.port}"),
+        (_("Encryption"), _(_SECURITY[smtp.security])),
+        (_("User name"), smtp.username if smtp.signs_in else _("no sign-in")),
+        (_("From"), f"{smtp.from_name} <{smtp.from_address}>" if smtp.from_name else smtp.from_address or "–"),
+        (_("Recipients"), "\n".join(smtp.recipients) or "–"),
+    ]
+    if smtp.ca_file:
+        lines.append((_("Own CA"), smtp.ca_file))
+    return lines

@@ -1,0 +1,188 @@
+"""The first page: is everything all right, what was sent last, what comes next."""
+
+from datetime import datetime
+
+from PySide6.QtCore import QTimer, Signal, Slot
+
+from vxtray.core import texts
+from vxtray.core.errors import VxtrayError
+from vxtray.core.reports.period import Cadence
+from vxtray.core.service import Trouble
+from vxtray.core.status import State, state_of
+from vxtray.core.texts import N_, _, plural
+from vxtray.gui.actions import Actions
+from vxtray.gui.context import Context
+from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
+
+_REFRESH_MS = 15_000
+
+_CADENCES = {Cadence.DAILY: N_("Daily"), Cadence.WEEKLY: N_("Weekly"), Cadence.MONTHLY: N_("Monthly")}
+
+#: The page that mends a trouble.
+_MENDED_BY = {"mail": "mail_server", "settings": "help", "store": "help", "reports": "reports"}
+
+
+class OverviewPage(Page):
+    """State in words, next report, last mail, queue, and what needs a look.
+
+    Signals: ``page_wanted(key)`` where a button leads elsewhere.
+    """
+
+    page_wanted = Signal(str)
+
+    def __init__(self, context: Context, actions: Actions) -> None:
+        report = button(_("Send a report now"))
+        report.setMenu(actions.report_menu(report))
+        test = button(_("Send test e-mail"))
+        test.clicked.connect(actions.send_test.trigger)
+        super().__init__(_("Overview"), "", (test, report))
+        self._context = context
+        self._buttons = (test, report)
+        self._empty = EmptyState(
+            "mail",
+            _("Set up your mail server first"),
+            _(
+                "vxtray then sends a security report every day, week or month, and tells you at once when"
+                " something matters."
+            ),
+            _("Set up the mail server"),
+        )
+        self._empty.activated.connect(lambda: self.page_wanted.emit("edit_smtp"))
+        self._next = Figure(_("Next report"))
+        self._last = Figure(_("Last mail"))
+        self._queue = Figure(_("Mail queue"))
+        self._alerts = Figure(_("Alerts"))
+        self._figures = Tiles((self._next, self._last, self._queue, self._alerts))
+        self._banners: list[Banner] = []
+        self._trouble_card = Card(_("Needs a look"))
+        self._events = Card(_("Events"))
+        self._events.add(
+            plain_label(
+                _("Reports and alerts are made from the events of your firewall. Import its log files here."), "muted"
+            )
+        )
+        load = button(_("Import log files…"))
+        load.clicked.connect(actions.import_files.trigger)
+        self._events.add(load)
+        for part in (self._empty, self._figures, self._trouble_card, self._events):
+            self.add(part)
+        self.add_stretch()
+        self._timer = QTimer(self)
+        self._timer.setInterval(_REFRESH_MS)
+        self._timer.timeout.connect(self.refresh)
+        context.bridge.noticed.connect(self._noticed)
+        context.model.subscribe(lambda _change: self.refresh())
+        self.refresh()
+
+    def showEvent(self, event: object) -> None:
+        """Be up to date while it is seen; nothing runs while it is not."""
+        self.refresh()
+        self._timer.start()
+        super().showEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
+
+    def hideEvent(self, event: object) -> None:
+        """Stop looking."""
+        self._timer.stop()
+        super().hideEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
+
+    @Slot(object)
+    def _noticed(self, _notice: object) -> None:
+        if self.isVisible():
+            self.refresh()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Say how things stand now."""
+        service = self._context.service
+        configured = service.settings.smtp.configured
+        self._empty.setVisible(not configured)
+        self._figures.setVisible(configured)
+        self._events.setVisible(configured)
+        for one in self._buttons:
+            one.setVisible(configured)
+        self.set_words(*self._headline(service.troubles()))
+        self._show_figures()
+        self._show_troubles(service.troubles())
+
+    def _headline(self, troubles: list[Trouble]) -> tuple[str, str]:
+        state = state_of(self._context.service)
+        if state is State.NOT_CONFIGURED:
+            return _("Welcome to vxtray"), _("Nothing is sent yet.")
+        if state is State.PAUSED:
+            until = self._context.service.paused_until()
+            shown = texts.format_time(until.astimezone(), texts.current()) if until else ""
+            return _("Alert mails are held until {time}", time=shown), _("They are counted and sent then.")
+        if troubles:
+            since = texts.format_time(troubles[0].since.astimezone(), texts.current())
+            if troubles[0].what == "mail":
+                return _("Mail has not worked since {time}", time=since), texts.title(troubles[0].error)
+            return _("Something needs a look since {time}", time=since), texts.title(troubles[0].error)
+        server = self._context.model.current.smtp.host
+        if (proven := self._context.service.proven_at()) is None:
+            return _("Set up, but not tried yet"), _(
+                "Send a test e-mail to be sure that {server} takes it.", server=server
+            )
+        when = texts.format_ago(proven, self._now(), texts.current())
+        return _("Everything is working"), _("Last mail accepted {when} by {server}", when=when, server=server)
+
+    def _now(self) -> datetime:
+        return self._context.service.clock()
+
+    def _show_figures(self) -> None:
+        service, language = self._context.service, texts.current()
+        coming = {cadence: moment for cadence, moment in service.next_reports().items() if moment is not None}
+        if coming:
+            first = min(coming.values())
+            names = [_(_CADENCES[cadence]) for cadence, moment in coming.items() if moment == first]
+            people = len(service.settings.report_recipients)
+            to = plural("to {n} person", "to {n} people", people)
+            self._next.show_figure(_("Next report"), _short(first, self._now(), language), f"{', '.join(names)}, {to}")
+        else:
+            self._next.show_figure(_("Next report"), _("None"), _("No report is switched on."))
+        last = service.outbox.last_settled()
+        if last is None:
+            self._last.show_figure(_("Last mail"), "–", _("Nothing was sent yet."))
+        else:
+            words = _("Sent") if last.state == "sent" else _("Not sent")
+            when = texts.format_ago(datetime.fromisoformat(last.settled_at), self._now(), language)
+            self._last.show_figure(_("Last mail"), words, f"{last.subject.removeprefix('[vxtray] ')}\n{when}")
+        counts = service.outbox.counts()
+        held = plural("{n} held", "{n} held", counts["held"])
+        failed = plural("{n} not delivered", "{n} not delivered", counts["failed"])
+        beside = ", ".join(text for text, n in ((held, counts["held"]), (failed, counts["failed"])) if n)
+        waiting = texts.format_number(counts["queued"], language)
+        self._queue.show_figure(_("Mail queue"), waiting, beside or _("Nothing waits."))
+        alerts = service.settings.alerts
+        on = sum((alerts.critical, alerts.waf_blocked, alerts.waf_detected, alerts.new_ban))
+        paused = service.paused_until() is not None
+        self._alerts.show_figure(
+            _("Alerts"), _("Paused") if paused else _("{on} of 4 on", on=on), _("Critical events, web attacks, bans")
+        )
+
+    def _show_troubles(self, troubles: list[Trouble]) -> None:
+        for banner in self._banners:
+            banner.hide()
+            banner.deleteLater()
+        self._banners = [self._banner(trouble) for trouble in troubles]
+        for banner in self._banners:
+            self._trouble_card.add(banner)
+        self._trouble_card.setVisible(bool(troubles))
+
+    def _banner(self, trouble: Trouble) -> Banner:
+        error: VxtrayError = trouble.error
+        text = f"{texts.title(error)} {texts.advice(error)}".strip()
+        where = _MENDED_BY.get(trouble.what, "")
+        banner = Banner(Kind.WARNING, text, _("Show me") if where else "")
+        banner.activated.connect(lambda: self.page_wanted.emit(where))
+        return banner
+
+
+def _short(moment: datetime, now: datetime, language: str) -> str:
+    """Return Today 08:00, or Mon 08:00, or 1 Dec 08:00."""
+    local, today = moment, now.astimezone(moment.tzinfo).date()
+    time = texts.format_time(local, language, local.tzinfo)
+    days = (local.date() - today).days
+    if days == 0:
+        return _("Today {time}", time=time)
+    pattern = "EEE" if days < 7 else "d MMM"
+    return f"{texts.format_date(local.date(), language, pattern)} {time}"

@@ -1,0 +1,308 @@
+"""Edit the mail server. Reloads the saved values each time it really appears, by whatever way it is opened.
+
+GUI thread only; keyring and mail server are asked on ``vx-task``.
+"""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vxtray.core import texts
+from vxtray.core.credentials import Secret, smtp_account
+from vxtray.core.errors import SettingsInvalid, VxtrayError
+from vxtray.core.mail.delivery import secret_for
+from vxtray.core.mail.trial import Trial, send_trial
+from vxtray.core.settings.tree import Auth, Smtp
+from vxtray.core.texts import _
+from vxtray.gui.context import Context
+from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.smtp_form import SmtpForm
+from vxtray.gui.theme import theme
+from vxtray.gui.trouble import words
+from vxtray.gui.widgets import Banner, Kind, button, primary_button
+
+
+class SmtpDialog(QDialog):
+    """The mail server's settings with test buttons that use what is typed.
+
+    Signals: those of ``QDialog``; ``accepted`` after the values were saved.
+    """
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._examination: Examination | None = None
+        self._busy = False
+        self.setWindowTitle(_("Mail server"))
+        self.setObjectName("smtp-dialog")
+        self.form = SmtpForm()
+        self.form.account_changed.connect(self._ask_for_password)
+        self.form.forget_wanted.connect(self._forget)
+        self._make_buttons()
+        self._lay_out()
+
+    def _make_buttons(self) -> None:
+        self.test = button(_("Test connection"))
+        self.send_test = button(_("Send test e-mail"))
+        self.cancel = button(_("Cancel"))
+        self.save = primary_button(_("Save"))
+        self.save.setDefault(True)
+        for other in (self.test, self.send_test, self.cancel):
+            other.setAutoDefault(False)
+        self.test.clicked.connect(self._test)
+        self.send_test.clicked.connect(self._send_test)
+        self.cancel.clicked.connect(self.reject)
+        self.save.clicked.connect(self._save)
+
+    def _lay_out(self) -> None:
+        px = theme().px
+        self.message = Banner(Kind.WARNING, "")
+        self.message.hide()
+        self.doctor = DoctorView()
+        inner = QWidget()
+        inner.setObjectName("column")
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(20, 20, 20, 8)
+        column.setSpacing(12)
+        column.addWidget(self.message)
+        column.addWidget(self.form)
+        column.addWidget(self.doctor)
+        column.addStretch(1)
+        self._scroll = QScrollArea()
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._scroll.setWidget(inner)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(20, 8, 20, 16)
+        buttons.setSpacing(10)
+        for one in (self.test, self.send_test):
+            buttons.addWidget(one)
+        buttons.addStretch(1)
+        for one in (self.cancel, self.save):
+            buttons.addWidget(one)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self._scroll, 1)
+        whole.addLayout(buttons)
+        self.resize(px(620), px(560))
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Load the saved values, except when the window system only brings the dialog back."""
+        if not event.spontaneous():
+            self.reload()
+        super().showEvent(event)
+
+    def edit(self) -> None:
+        """Open the dialog; one that is open already is only raised and keeps what was typed."""
+        if not self.isVisible():
+            self.open()
+        self.raise_()
+        self.activateWindow()
+
+    def reload(self) -> None:
+        """Show what is saved on the disk now."""
+        self._context.model.reload()
+        self.form.load(self._context.model.current.smtp)
+        self.doctor.hide()
+        self.message.hide()
+        self._set_busy(False)
+        trouble = self._context.model.loaded.trouble
+        if trouble is not None:
+            self._complain(trouble)
+        self._ask_for_password()
+        self.form.host.setFocus()
+
+    @Slot()
+    def _ask_for_password(self) -> None:
+        """Say in the password field whether the keyring holds one for this server and user."""
+        self.form.password.setPlaceholderText("")
+        self.form.forget.setEnabled(False)
+        try:
+            account = smtp_account(self.form.typed(checked=False))
+        except VxtrayError:
+            return
+        store = self._context.credentials
+
+        def known(secret: Secret | None) -> None:
+            if not self._still(account):
+                return
+            stored = secret is not None
+            self.form.password.setPlaceholderText(
+                _("Stored in the keyring. Leave empty to keep it") if stored else _("Not stored for this server yet")
+            )
+            self.form.forget.setEnabled(stored and self.form.auth_mode() is not Auth.NONE)
+
+        def unknown(error: Exception) -> None:
+            if self._still(account):
+                self.form.password.setPlaceholderText(words(error))
+
+        self._context.bridge.run(lambda: store.get(account), known, unknown, owner=self)
+
+    def _still(self, account: object) -> bool:
+        try:
+            return smtp_account(self.form.typed(checked=False)) == account
+        except VxtrayError:
+            return False
+
+    def _complain(self, error: Exception) -> None:
+        """Say what is wrong at the top, and lead to the field."""
+        text = words(error)
+        if isinstance(error, SettingsInvalid) and str(error.values.get("key", "")).startswith("smtp."):
+            field = self.form.field(str(error.values["key"]))
+            allowed = _(str(error.values["allowed"]), **{k: v for k, v in error.values.items() if k in {"low", "high"}})
+            value = str(error.values.get("value", ""))
+            text = f"{field.accessibleName()}: {f'“{value}” – ' if value else ''}{allowed}."
+            field.setFocus()
+        self.message.show_message(Kind.WARNING, text)
+        self.message.show()
+        self._scroll.verticalScrollBar().setValue(0)
+
+    # --- saving and testing ------------------------------------------------------------------------------------------
+
+    @Slot()
+    def _save(self) -> None:
+        """Keep the password first; only when the keyring has it are the settings saved."""
+        self._with_typed(self._keep_and_save)
+
+    def _keep_and_save(self, smtp: Smtp) -> None:
+        text, store = self.form.password.text(), self._context.credentials
+        if not (text and smtp.signs_in):
+            self._store_settings()
+            return
+        self._set_busy(True)
+        self._context.bridge.run(
+            lambda: store.set(smtp_account(smtp), Secret(text)), lambda _none: self._stored(), self._failed, owner=self
+        )
+
+    def _stored(self) -> None:
+        self._set_busy(False)
+        self._store_settings()
+        self._context.service.mail_mended()
+
+    def _store_settings(self) -> None:
+        try:
+            self._context.model.update(self.form.values())
+        except VxtrayError as error:
+            self._complain(error)
+            return
+        self.form.password.clear()
+        self.accept()
+
+    @Slot()
+    def _forget(self) -> None:
+        store = self._context.credentials
+
+        def forget(smtp: Smtp) -> None:
+            account = smtp_account(smtp)
+            self._context.bridge.run(
+                lambda: store.forget(account), lambda _found: self._ask_for_password(), self._failed, owner=self
+            )
+
+        self.form.password.clear()
+        try:
+            forget(self.form.typed(checked=False))
+        except VxtrayError as error:
+            self._complain(error)
+
+    @Slot()
+    def _test(self) -> None:
+        if self._busy:
+            self._end_test()
+            return
+        self._with_typed(self._examine)
+
+    def _examine(self, smtp: Smtp) -> None:
+        self._set_busy(True)
+        self.test.setText(_("Stop the test"))
+        self.test.setEnabled(True)
+        self.doctor.begin(_("Testing the connection to {server}…", server=f"{smtp.host}:{smtp.port}"))
+        self._examination = Examination(self._context.bridge, self)
+        self._examination.stepped.connect(self.doctor.add_step)
+        self._examination.stepped.connect(self._scroll_down)
+        self._examination.finished.connect(self._end_test)
+        self._examination.failed.connect(self._failed)
+        self._examination.start(smtp, self._secret_source(smtp))
+
+    @Slot()
+    def _end_test(self) -> None:
+        if self._examination is not None:
+            self._examination.cancel()
+        self._set_busy(False)
+
+    @Slot()
+    def _send_test(self) -> None:
+        self._with_typed(self._try_sending)
+
+    def _try_sending(self, smtp: Smtp) -> None:
+        self._set_busy(True)
+        self.doctor.begin(_("Sending a test e-mail to {recipients}…", recipients=", ".join(smtp.recipients)))
+        self._scroll_down()
+        language, secret = texts.current(), self._secret_source(smtp)
+
+        def sent(trial: Trial) -> None:
+            self._context.service.mail_proven(smtp)
+            self._sent(trial)
+
+        self._context.bridge.run(lambda: send_trial(smtp, secret(), language), sent, self._failed, owner=self)
+
+    def _sent(self, trial: Trial) -> None:
+        self._set_busy(False)
+        refused = [address for address, word in trial.recipients.items() if not word.ok]
+        if refused:
+            text = _("The server took the mail, but not for {recipients}.", recipients=", ".join(refused))
+        else:
+            text = _("The server took the mail for {recipients}.", recipients=", ".join(trial.recipients))
+        said = _("Server's words: {reply}", reply=trial.reply)
+        self.doctor.say(f"{text}\n{said}", good=trial.ok)
+        self._scroll_down()
+
+    def _failed(self, error: Exception) -> None:
+        self._set_busy(False)
+        self.doctor.say_error(error)
+        self._scroll_down()
+
+    def _secret_source(self, smtp: Smtp) -> Callable[[], Secret | None]:
+        """Return how to get the password: the typed one, else the stored one (asked for on the other thread)."""
+        text, store = self.form.password.text(), self._context.credentials
+        if text and smtp.signs_in:
+            return lambda: Secret(text)
+        return lambda: secret_for(smtp, store)
+
+    def _with_typed(self, action: Callable[[Smtp], None]) -> None:
+        self.message.hide()
+        try:
+            smtp = self.form.typed()
+        except VxtrayError as error:
+            self._complain(error)
+            return
+        action(smtp)
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        for one in (self.test, self.send_test, self.save):
+            one.setEnabled(not busy)
+        if not busy:
+            self.test.setText(_("Test connection"))
+
+    @Slot()
+    def _scroll_down(self) -> None:
+        bar = self._scroll.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    def done(self, result: int) -> None:
+        """Close; what was typed and not saved is gone, the password above all."""
+        self._end_test()
+        self.form.password.clear()
+        super().done(result)

@@ -1,0 +1,45 @@
+"""The window's own controls, made once and used by every page. GUI thread only.
+
+They hold no words of their own: every text comes in already translated, and is shown as plain text.
+"""
+
+from vxtray.gui.widgets.arranged import Beside, FlowRow, Tiles
+from vxtray.gui.widgets.buttons import Button, button, link_button, primary_button
+from vxtray.gui.widgets.card import Card, EmptyState, Figure, separator
+from vxtray.gui.widgets.facts import Facts
+from vxtray.gui.widgets.fields import ChoiceField, NumberField, TimeField
+from vxtray.gui.widgets.labels import PlainLabel, plain_label
+from vxtray.gui.widgets.page import Page, PageHeading
+from vxtray.gui.widgets.sidebar import NavItem, SideBar
+from vxtray.gui.widgets.status import Banner, Kind, Pill, QuietNote
+from vxtray.gui.widgets.toggle import Toggle, ToggleRow
+
+__all__ = [
+    "Banner",
+    "Beside",
+    "Button",
+    "Card",
+    "ChoiceField",
+    "EmptyState",
+    "Facts",
+    "Figure",
+    "FlowRow",
+    "Kind",
+    "NavItem",
+    "NumberField",
+    "Page",
+    "PageHeading",
+    "Pill",
+    "PlainLabel",
+    "QuietNote",
+    "SideBar",
+    "Tiles",
+    "TimeField",
+    "Toggle",
+    "ToggleRow",
+    "button",
+    "link_button",
+    "plain_label",
+    "primary_button",
+    "separator",
+]

@@ -1,0 +1,73 @@
+"""Fields for numbers, times and choices that leave the wheel to the page until they have the focus. GUI thread only."""
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSpinBox, QTimeEdit, QWidget
+
+from vxtray.gui.theme import theme
+
+
+def _indent(field: QAbstractSpinBox) -> None:
+    # the style sheet's padding widens a spin box but does not move its text
+    field.lineEdit().setTextMargins(theme().px(8), 0, 0, 0)
+
+
+class NumberField(QSpinBox):
+    """A whole number between two limits."""
+
+    def __init__(self, low: int, high: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setRange(low, high)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        _indent(self)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Change by the wheel only with the focus: scrolling the page must not alter a setting."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Keep the indent in step with the font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            _indent(self)
+
+
+class TimeField(QTimeEdit):
+    """A time of day, hours and minutes."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDisplayFormat("HH:mm")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        _indent(self)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Change by the wheel only with the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Keep the indent in step with the font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            _indent(self)
+
+
+class ChoiceField(QComboBox):
+    """One of a few; add them with ``addItem(text, value)``."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Change by the wheel only with the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()

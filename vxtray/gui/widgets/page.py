@@ -1,0 +1,127 @@
+"""The frame of every page: what it is called, what can be done, and a column that scrolls. GUI thread only."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
+
+from vxtray.gui.theme import theme
+from vxtray.gui.widgets.arranged import Beside, FlowRow
+from vxtray.gui.widgets.labels import plain_label
+from vxtray.gui.widgets.status import Kind, QuietNote
+
+#: Beyond this width, in px at scale 1, lines get too long to read.
+_WIDEST = 1120
+_MARGIN = 26
+
+
+class PageHeading(QWidget):
+    """Title, subtitle and the page's buttons: beside them, or under them where there is no room."""
+
+    def __init__(
+        self, title: str, subtitle: str = "", actions: Sequence[QWidget] = (), parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._title = plain_label(role="heading")
+        self._subtitle = plain_label(role="muted")
+        words = QWidget()
+        column = QVBoxLayout(words)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self._title)
+        column.addWidget(self._subtitle)
+        self._actions = FlowRow(*actions)
+        self._actions.setVisible(bool(actions))
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Beside(words, self._actions, least=320))
+        self.set_words(title, subtitle)
+
+    def title(self) -> str:
+        """Return the title."""
+        return self._title.text()
+
+    def set_words(self, title: str, subtitle: str = "") -> None:
+        """Say how things stand now."""
+        self._title.setText(title)
+        self._subtitle.setText(subtitle)
+        self._subtitle.setVisible(bool(subtitle))
+
+    def add_action(self, action: QWidget) -> None:
+        """Put a button at the end."""
+        self._actions.add(action)
+        self._actions.show()
+
+
+class Page(QScrollArea):
+    """A page of the window: heading, column of cards, and a quiet confirmation. Its name is its heading."""
+
+    def __init__(
+        self, title: str, subtitle: str = "", actions: Sequence[QWidget] = (), parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.heading = PageHeading(title, subtitle, actions)
+        ground = QWidget()
+        ground.setObjectName("column")
+        self._column = QVBoxLayout(ground)
+        self._column.setContentsMargins(_MARGIN, 24, _MARGIN, 22)
+        self._column.setSpacing(16)
+        self._column.addWidget(self.heading)
+        self.setWidget(ground)
+        self._note = QuietNote(self)
+        self.setAccessibleName(title)
+
+    def set_words(self, title: str, subtitle: str = "") -> None:
+        """Say how things stand now."""
+        self.heading.set_words(title, subtitle)
+        self.setAccessibleName(title)
+
+    def add(self, content: QWidget | QLayout, stretch: int = 0) -> None:
+        """Put a card at the end; with ``stretch`` it takes the height that is left."""
+        if isinstance(content, QLayout):
+            self._column.addLayout(content, stretch)
+        else:
+            self._column.addWidget(content, stretch)
+
+    def add_stretch(self) -> None:
+        """Keep the content at the top of a window that is higher."""
+        self._column.addStretch(1)
+
+    def say(self, text: str, kind: Kind = Kind.GOOD) -> None:
+        """Confirm quietly, above the heading, wherever the page is scrolled to."""
+        self._note.say(text, kind)
+        self._place_note()
+
+    def note(self) -> str:
+        """Return the confirmation that is on show, or nothing."""
+        return "" if self._note.isHidden() else self._note.text()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size that a small screen has."""
+        return QSize(360, 240)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Place the column for the new width."""
+        super().resizeEvent(event)
+        self._place_column()
+        self._place_note()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Place the column for another size of the font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self.widget() is not None:
+            self._place_column()
+
+    def _place_column(self) -> None:
+        """Keep lines readable on a wide screen, and the column where it is when the scroll bar comes and goes."""
+        px = theme().px
+        bar = self.width() - self.viewport().width()
+        spare = max(self.width() - 2 * _MARGIN - px(_WIDEST), 0) // 2
+        self._column.setContentsMargins(_MARGIN + spare, px(24), max(_MARGIN + spare - bar, 8), 22)
+
+    def _place_note(self) -> None:
+        self._note.move(QPoint((self.viewport().width() - self._note.width()) // 2, 4))
