@@ -1,0 +1,393 @@
+"""The composition root: builds every object once, for the window, for a server, or for one command.
+
+``run_window`` and ``serve`` hold the profile's lock and answer commands over the control socket; ``Host`` is what a
+command works with, in the running program or on its own.
+"""
+
+import contextlib
+import logging
+import logging.handlers
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from vxtray.core import texts
+from vxtray.core.control import ControlServer, Handler
+from vxtray.core.credentials import CredentialStore, redact, system_store
+from vxtray.core.errors import N_, ProgramBusy, StoreError, VxtrayError
+from vxtray.core.notices import Notice, Publish
+from vxtray.core.paths import Profile, private_folder
+from vxtray.core.revision import version_line
+from vxtray.core.service import Service
+from vxtray.core.settings.file import SettingsFile
+from vxtray.core.settings.model import Change, SettingsModel
+from vxtray.core.settings.tree import Settings
+
+log = logging.getLogger("vxtray")
+
+T = TypeVar("T")
+
+#: How long a command waits for another one that holds the profile.
+_LOCK_SECONDS = 30.0
+
+#: How often the settings file is looked at for a change by hand.
+WATCH_SECONDS = 2.0
+
+_OWNER_SECONDS = 30.0
+
+
+class _Redacting(logging.Formatter):
+    """Writes records on one line each, without any secret that this process used."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = redact(super().format(record))
+        return text.replace("\r", "\\r").replace("\n", "\n    ")
+
+
+def write_log(profile: Profile, level: str = "INFO") -> None:
+    """Keep the program's log in its file (three of 1 MiB); its first line names the version and revision."""
+    try:
+        private_folder(profile.logs)
+        handler: logging.Handler = logging.handlers.RotatingFileHandler(
+            profile.log_file, maxBytes=1 << 20, backupCount=3, encoding="utf-8", errors="backslashreplace"
+        )
+        profile.log_file.chmod(0o600)
+    except OSError as error:  # a log that cannot be written must not stop the mail
+        handler = logging.StreamHandler(sys.stderr)
+        log.warning("the log %s cannot be written: %s", profile.log_file, error)
+    _attach(handler, level)
+    log.info("%s on Python %s, profile %s", version_line(), sys.version.split()[0], profile.config)
+
+
+def log_to_terminal(level: str) -> None:
+    """Show the log of a command on standard error."""
+    _attach(logging.StreamHandler(sys.stderr), level)
+
+
+def _attach(handler: logging.Handler, level: str) -> None:
+    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(level)
+    log.propagate = False
+
+
+@contextlib.contextmanager
+def holding(profile: Profile, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
+    """Hold the profile's lock: one process at a time works with the stores. Raises ``ProgramBusy``, ``StoreError``."""
+    from filelock import FileLock, Timeout
+
+    try:
+        private_folder(profile.state)
+        lock = FileLock(profile.instance_lock, mode=0o600)
+        lock.acquire(timeout=seconds)
+    except Timeout as error:
+        raise ProgramBusy from error
+    except OSError as error:
+        raise StoreError(path=profile.state, reason=error.strerror or str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Host(Protocol):
+    """What a command works with, wherever it runs."""
+
+    profile: Profile
+    credentials: CredentialStore
+
+    @property
+    def running(self) -> bool:
+        """True inside the running program."""
+
+    def settings(self) -> Settings:
+        """Return the settings in force. Raises ``SettingsError``."""
+
+    def update(self, changes: Mapping[str, object]) -> Settings:
+        """Change settings by the one rule, and return them."""
+
+    def service(self) -> contextlib.AbstractContextManager[Service]:
+        """Give the engine for the length of a command. Raises ``ProgramBusy``, ``StoreError``."""
+
+    def reload(self, *, mail_mended: bool) -> None:
+        """Take over what others changed in the settings file or the keyring."""
+
+    def show(self) -> bool:
+        """Raise the window; False where there is none."""
+
+    def quit(self) -> None:
+        """End the running program."""
+
+
+class OwnHost:
+    """A command on its own: no program runs with this profile."""
+
+    def __init__(self, profile: Profile, credentials: CredentialStore | None = None) -> None:
+        self.profile = profile
+        self.credentials = credentials or system_store()
+        self.file = SettingsFile(profile.settings_file)
+
+    @property
+    def running(self) -> bool:
+        """Nothing runs."""
+        return False
+
+    def settings(self) -> Settings:
+        """Return what the file says. Raises ``SettingsError``."""
+        return self.file.read().settings
+
+    def update(self, changes: Mapping[str, object]) -> Settings:
+        """Change the file by the one rule."""
+        loaded = self.file.merge(changes)
+        if loaded.trouble is not None:
+            raise_later(loaded.trouble)
+        return loaded.settings
+
+    @contextlib.contextmanager
+    def service(self) -> Iterator[Service]:
+        """Open the engine without its threads; what it queued is sent before it closes."""
+        with holding(self.profile):
+            service = Service(self.profile, self.settings(), self.credentials, _log_notice, saved_at=self.file.modified)
+            try:
+                yield service
+            finally:
+                service.stop()
+
+    def reload(self, *, mail_mended: bool) -> None:
+        """Nothing holds anything in memory."""
+
+    def show(self) -> bool:
+        """There is no window."""
+        return False
+
+    def quit(self) -> None:
+        """Nothing runs."""
+
+
+def raise_later(trouble: VxtrayError) -> None:
+    """Say on the log that a broken settings file was kept aside; the change itself was made."""
+    log.warning("%s", trouble)
+
+
+def _log_notice(notice: Notice) -> None:
+    log.debug("%s", notice)
+
+
+class Program:
+    """The running program: model, engine and control socket. Made and owned by the main thread.
+
+    ``post`` hands a callable to the main thread; ``on_quit`` and ``on_show`` are what a command asks for.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        credentials: CredentialStore,
+        publish: Publish,
+        post: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self.profile = profile
+        self.credentials = credentials
+        self.model = SettingsModel(SettingsFile(profile.settings_file))
+        texts.use(texts.resolve(self.model.current.general.language))
+        self.engine = Service(profile, self.model.current, credentials, publish, saved_at=self.model.file.modified)
+        self._post = post
+        self._control: ControlServer | None = None
+        self.on_show: Callable[[], None] | None = None
+        self.on_quit: Callable[[], None] = lambda: None
+        self.model.subscribe(self._settings_changed)
+        self.engine.set_trouble("settings", self.model.loaded.trouble)
+
+    def start(self, handler: Handler) -> None:
+        """Start the engine's threads and listen for commands."""
+        sys.setswitchinterval(0.0005)  # a parser thread must not hold the window up for tens of milliseconds
+        self.engine.start()
+        self._control = ControlServer(self.profile, handler)
+        try:
+            self._control.start()
+        except OSError as error:
+            self._control = None
+            self.engine.set_trouble(
+                "control",
+                VxtrayError(N_("Commands cannot reach this program: {reason}."), reason=error.strerror or str(error)),
+            )
+
+    def stop(self) -> None:
+        """End everything that ``start`` began."""
+        if self._control is not None:
+            self._control.stop()
+        self.engine.stop()
+        log.info("ended")
+
+    def _settings_changed(self, change: Change) -> None:
+        self.engine.set_trouble("settings", self.model.loaded.trouble)
+        if change.keys:
+            log.info("settings changed: %s", ", ".join(change.keys))
+            texts.use(texts.resolve(change.after.general.language))
+            self.engine.apply(change.after)
+
+    def on_owner(self, call: Callable[[], T]) -> T:
+        """Run a callable on the main thread and return its result, or raise what it raised."""
+        answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                answers.put((True, call()))
+            except Exception as error:  # noqa: BLE001 - handed to the thread that asked
+                answers.put((False, error))
+
+        self._post(run)
+        try:
+            good, answer = answers.get(timeout=_OWNER_SECONDS)
+        except queue.Empty:
+            raise ProgramBusy from None
+        if not good:
+            raise answer
+        return answer  # type: ignore[no-any-return]  # good: what the call returned
+
+    # --- what a command finds in the running program (Host) ----------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """True: this is the running program."""
+        return True
+
+    def settings(self) -> Settings:
+        """Return the settings in force."""
+        return self.model.current
+
+    def update(self, changes: Mapping[str, object]) -> Settings:
+        """Change settings on the main thread."""
+        return self.on_owner(lambda: self.model.update(changes))
+
+    @contextlib.contextmanager
+    def service(self) -> Iterator[Service]:
+        """Give the engine, which goes on afterwards."""
+        yield self.engine
+
+    def reload(self, *, mail_mended: bool) -> None:
+        """Read the settings file again on the main thread."""
+        self.on_owner(self.model.reload)
+        if mail_mended:
+            self.engine.mail_mended()
+
+    def show(self) -> bool:
+        """Raise the window; False on a server."""
+        if self.on_show is None:
+            return False
+        self.on_owner(self.on_show)
+        return True
+
+    def quit(self) -> None:
+        """End the program soon; the answer to the command still leaves."""
+        self._post(self.on_quit)
+
+
+def serve(profile: Profile, handler: Callable[[Host], Handler], level: str = "INFO") -> int:
+    """Run the engine without a window until SIGTERM, SIGINT or ``vxtray quit``. Raises ``ProgramBusy``."""
+    with holding(profile, 2.0):
+        write_log(profile, level)
+        calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        program = Program(profile, system_store(), _log_notice, calls.put)
+        program.on_quit = lambda: calls.put(None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: calls.put(None))
+        threading.current_thread().name = "main"
+        program.start(handler(program))
+        log.info("serving")
+        try:
+            _turn(program, calls)
+        finally:
+            program.stop()
+    return 0
+
+
+def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
+    """Run what is posted until None comes, and notice a settings file that was edited by hand."""
+    while True:
+        try:
+            call = calls.get(timeout=WATCH_SECONDS)
+        except queue.Empty:
+            program.model.reload_if_changed()
+            continue
+        if call is None:
+            return
+        call()
+
+
+def run_window(
+    profile: Profile, handler: Callable[[Host], Handler], *, hidden: bool = False, level: str = "INFO"
+) -> int:
+    """Run the desktop program until it is quit. Raises ``ProgramBusy``, ``StoreError``, ``VxtrayError``."""
+    require_screen()
+    with holding(profile, 2.0):
+        write_log(profile, level)
+        return _desktop(profile, system_store(), handler, hidden=hidden)
+
+
+def demo_window(
+    profile: Profile, credentials: CredentialStore, handler: Callable[[Host], Handler], picture: Path | None
+) -> None:
+    """Show the window over a demo's profile; without a screen it is only drawn, for the picture."""
+    drawn_only = not _has_screen()
+    if drawn_only:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    with holding(profile, 2.0):
+        _desktop(profile, credentials, handler, hidden=False, picture=picture, stay=not drawn_only)
+
+
+def _desktop(
+    profile: Profile,
+    credentials: CredentialStore,
+    handler: Callable[[Host], Handler],
+    *,
+    hidden: bool,
+    picture: Path | None = None,
+    stay: bool = True,
+) -> int:
+    from vxtray.gui.application import Desktop
+    from vxtray.gui.context import Context
+
+    desktop = Desktop()
+    program = Program(profile, credentials, desktop.bridge.post, desktop.bridge.call)
+    context = Context(
+        profile=profile,
+        model=program.model,
+        service=program.engine,
+        credentials=credentials,
+        bridge=desktop.bridge,
+        quit=desktop.quit,
+    )
+    desktop.open(context, hidden=hidden, watch_seconds=WATCH_SECONDS)
+    program.on_show, program.on_quit = desktop.show_window, desktop.quit
+    program.start(handler(program))
+    log.info("window %s, tray %s", "hidden" if hidden else "shown", "there" if desktop.tray_present else "missing")
+    if picture is not None:
+        desktop.picture(picture, then=(lambda: None) if stay else desktop.quit)
+    elif not stay:
+        desktop.quit_soon()
+    try:
+        return desktop.run()
+    finally:
+        program.stop()
+
+
+def _has_screen() -> bool:
+    """Return True where Qt can open a window; it would abort the process otherwise."""
+    if sys.platform in {"win32", "darwin"} or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def require_screen() -> None:
+    """Raise ``VxtrayError`` where there is no screen to show a window on."""
+    if not _has_screen():
+        raise VxtrayError(
+            N_("There is no screen here to show a window on."),
+            N_("Run “vxtray serve” for a server without a window, or “vxtray demo --no-window” for a demonstration."),
+        )

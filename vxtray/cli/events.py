@@ -1,0 +1,194 @@
+"""``import``, ``parse``, ``events`` and ``report``."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from vxtray.cli.terminal import Terminal
+from vxtray.core import texts
+from vxtray.core.errors import N_, LogFileError, UsageError
+from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.settings.tree import is_address, is_zone
+from vxtray.core.texts import _, format_number, translate
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from vxtray.app import Host
+    from vxtray.core.reports.desk import Made
+
+#: Rejected lines are told one by one up to here, then only counted.
+_MOST_REASONS = 20
+
+
+def load(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``import FILE...``: every line once, into the event store."""
+    _check_zone(args.tz)
+    told = 0
+
+    def rejected(path: str, line: int, reason: str) -> None:
+        nonlocal told
+        told += 1
+        if told <= _MOST_REASONS:
+            terminal.note(f"{path}:{line}: {translate(reason, texts.current())}")
+        elif told == _MOST_REASONS + 1:
+            terminal.note(_("… further lines that could not be read are only counted."))
+
+    paths = [name if name == "-" else terminal.path(name) for name in args.files]
+    with host.service() as service:
+        result = service.import_files(
+            paths,
+            format=args.format,
+            zone=args.tz,
+            alerts=args.alerts,
+            progress=_progress(terminal),
+            rejected=rejected,
+            stdin=terminal.stdin,
+        )
+        terminal.progress("")
+        if args.alerts and not host.running:
+            service.send_waiting()
+    if args.json:
+        terminal.document(result)
+        return 0
+    number = {name: format_number(getattr(result, name), texts.current()) for name in _COUNTED}
+    terminal.say(
+        _(
+            "{read} lines read: {stored} stored, {duplicates} known already, {ignored} without a security event,"
+            " {rejected} not understood.",
+            **number,
+        )
+    )
+    return 0
+
+
+_COUNTED = ("read", "stored", "duplicates", "ignored", "rejected")
+
+
+def _progress(terminal: Terminal) -> Callable[[int, int], None] | None:
+    if not terminal.interactive:
+        return None
+    last = 0.0
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last > 0.1 and total > 0:
+            last = now
+            filled = min(30, done * 30 // total)
+            terminal.progress(f"[{'#' * filled}{'.' * (30 - filled)}] {min(100, done * 100 // total)} %")
+
+    return show
+
+
+def _check_zone(name: str) -> None:
+    if name and not is_zone(name):
+        raise UsageError(N_("“{zone}” is not a time zone."), N_("Write an IANA name such as Europe/Paris."), zone=name)
+
+
+def parse(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``parse FILE``: one event a line as JSON, with the number of the record's first line."""
+    from zoneinfo import ZoneInfo
+
+    from vxtray.core.parsers import Rejected
+    from vxtray.core.reports.period import machine_zone
+    from vxtray.core.sources.importer import parse_file
+
+    _check_zone(args.tz)
+    zone: tzinfo = ZoneInfo(args.tz) if args.tz else machine_zone()
+    path = args.file if args.file == "-" else terminal.path(args.file)
+    for line, outcome in parse_file(path, format=args.format, zone=zone, stdin=terminal.stdin):
+        if isinstance(outcome, SecurityEvent):
+            fields = {"line": line, **msgspec.to_builtins(outcome)}
+            terminal.say(msgspec.json.encode(fields).decode())
+        elif isinstance(outcome, Rejected):
+            terminal.note(f"{line}: {translate(outcome.reason, texts.current())}")
+    return 0
+
+
+def events(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``events``: stored events, newest first."""
+    category = None
+    if args.category:
+        if args.category not in list(Category):
+            raise UsageError(
+                N_("“{name}” is not a category."),
+                N_("Known are: {known}."),
+                name=args.category,
+                known=", ".join(Category),
+            )
+        category = Category(args.category)
+    with host.service() as service:
+        found = service.events(args.since, args.until, category, args.limit)
+    if args.json:
+        terminal.document(found)
+        return 0
+    for event in found:
+        at = event.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        what = event.rule_name or event.message
+        terminal.say(
+            f"{at}  {event.severity:8}  {event.category:8}  {event.action:8}  {event.src_ip or '-'} -> "
+            f"{event.target or '-'}  {what}"
+        )
+    if not found:
+        terminal.note(_("No stored event matches."))
+    return 0
+
+
+def report(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``report``: build the report of a period; write its files, queue it, print its numbers."""
+    from vxtray.core.reports.build import numbers
+    from vxtray.core.reports.period import Cadence
+
+    recipients = tuple(args.to)
+    for address in recipients:
+        if not is_address(address):
+            raise UsageError(N_("“{address}” is not an e-mail address."), address=address)
+    with host.service() as service:
+        made = service.make_report(Cadence(args.cadence), args.day)
+        if args.out:
+            _write(terminal.path(args.out), made, service.report_mail(made, recipients) if _can_mail(host) else b"")
+        if args.send:
+            subject = service.send_report(Cadence(args.cadence), args.day, recipients)
+            terminal.note(_("Queued: {subject}", subject=subject))
+            if not host.running:
+                service.send_waiting()
+                _tell_undelivered(service.outbox.counts()["queued"], terminal)
+    if args.json:
+        terminal.document(numbers(made.report))
+    elif not args.out and not args.send:
+        terminal.say(made.document.text)
+    return 0
+
+
+def _can_mail(host: "Host") -> bool:
+    return host.settings().smtp.configured
+
+
+def _tell_undelivered(waiting: int, terminal: Terminal) -> None:
+    if waiting:
+        terminal.note(_("It waits in the queue; “vxtray outbox” says why, and “vxtray serve” goes on trying."))
+
+
+def _write(folder: Path, made: "Made", message: bytes) -> None:
+    from vxtray.core.reports.build import numbers
+
+    files = {
+        "report.html": made.document.html.encode(),
+        "report.txt": made.document.text.encode(),
+        "report.json": msgspec.json.format(msgspec.json.encode(numbers(made.report))),
+        "message.eml": message,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            if content:
+                (folder / name).write_bytes(content)
+    except OSError as error:
+        raise LogFileError(
+            N_("{path} cannot be written: {reason}."), path=folder, reason=error.strerror or str(error)
+        ) from error

@@ -1,0 +1,87 @@
+"""The bare program, ``serve``, ``demo``, ``status``, ``show`` and ``quit``."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from vxtray.cli.terminal import Terminal
+from vxtray.core import texts
+from vxtray.core.control import Call, call_running
+from vxtray.core.errors import N_, ControlError
+from vxtray.core.texts import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vxtray.app import Host
+    from vxtray.core.control import Answer
+
+_LEVEL = "INFO"
+
+
+def window(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """Start the desktop program, or raise the window of the one that runs."""
+    answers = call_running(host.profile, Call(argv=["show"], cwd="/", language=texts.current()))
+    if answers is not None:
+        return _told(answers, terminal)
+    from vxtray import app
+    from vxtray.cli import handler
+
+    return app.run_window(host.profile, handler, hidden=args.hidden, level=args.log_level or _LEVEL)
+
+
+def _told(answers: "Iterator[Answer]", terminal: Terminal) -> int:
+    for answer in answers:
+        if answer.err:
+            terminal.note(answer.err.rstrip("\n"))
+        if answer.exit is not None:
+            return answer.exit
+    return 1
+
+
+def serve(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``serve``: the engine without a window, until SIGTERM or SIGINT."""
+    from vxtray import app
+    from vxtray.cli import handler
+
+    return app.serve(host.profile, handler, args.log_level or _LEVEL)
+
+
+def demo(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``demo``: everything on made events, with a mailbox of its own, in a temporary profile."""
+    from vxtray.cli import handler
+    from vxtray.demo import run_demo
+
+    out = terminal.path(args.out) if args.out else None
+    return run_demo(out, with_window=not args.no_window, as_json=args.json, terminal=terminal, handler=handler)
+
+
+def status(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``status``: health at a glance; always JSON. Exit 0 well, 1 trouble, 3 not configured."""
+    from vxtray.core.status import status as examine
+
+    with host.service() as service:
+        document = examine(service, running=host.running, language=texts.current())
+    terminal.document(document)
+    if document["state"] == "not_configured":
+        return 3
+    return 0 if document["ok"] else 1
+
+
+def show(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``show``: raise the window."""
+    if host.show():
+        return 0
+    raise ControlError(N_("vxtray runs without a window here."), N_("Stop it and start vxtray to see the window."))
+
+
+def quit_program(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """``quit``: stop the program."""
+    host.quit()
+    terminal.note(_("vxtray ends."))
+    return 0
+
+
+def reload(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+    """Take over changed settings and secrets; what other commands call, not people."""
+    host.reload(mail_mended=args.mail_mended)
+    return 0

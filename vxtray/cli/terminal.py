@@ -1,0 +1,96 @@
+"""What a command says, wherever it runs: on this terminal, or through the control socket on another one.
+
+Standard output carries the answer only; everything else goes to standard error.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from vxtray.core import texts
+from vxtray.core.credentials import redact
+from vxtray.core.errors import NotConfigured, UsageError, VxtrayError
+
+
+class Terminal:
+    """Where a command reads and writes. ``cwd`` is the caller's folder, against which paths are resolved."""
+
+    def __init__(
+        self,
+        out: Callable[[str], None],
+        err: Callable[[str], None],
+        *,
+        cwd: Path,
+        stdin: BinaryIO | None = None,
+        interactive: bool = False,
+    ) -> None:
+        self._out = out
+        self._err = err
+        self.cwd = cwd
+        self.stdin = stdin
+        self.interactive = interactive
+
+    def say(self, text: str = "") -> None:
+        """Write a line of the answer."""
+        self._out(redact(text) + "\n")
+
+    def note(self, text: str) -> None:
+        """Write a line beside the answer."""
+        self._err(redact(text) + "\n")
+
+    def progress(self, text: str) -> None:
+        """Rewrite the line under the cursor, on a terminal only."""
+        if self.interactive:
+            self._err("\r\033[K" + text)
+
+    def document(self, value: object) -> None:
+        """Write one JSON document."""
+        self._out(json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=2) + "\n")
+
+    def path(self, name: str) -> Path:
+        """Return a path as the caller meant it."""
+        return self.cwd / Path(name).expanduser()
+
+    def read_secret(self, prompt: str) -> str:
+        """Return the text on standard input; on a terminal it is asked for without showing it."""
+        if self.interactive and sys.stdin.isatty():
+            import getpass
+
+            return getpass.getpass(prompt)
+        return self.stdin.read().decode("utf-8") if self.stdin else ""
+
+    def fail(self, error: VxtrayError) -> int:
+        """Say what happened and what to do, and return the exit status."""
+        self.note(texts.title(error))
+        if advice := texts.advice(error):
+            self.note(advice)
+        if reply := getattr(error, "reply", ""):
+            self.note(texts._("Server's words: {reply}", reply=reply))
+        if isinstance(error, UsageError):
+            return 2
+        return 3 if isinstance(error, NotConfigured) else 1
+
+
+def own_terminal() -> Terminal:
+    """Return the terminal of this process."""
+
+    def writer(stream: Any) -> Callable[[str], None]:
+        def write(text: str) -> None:
+            stream.write(text)
+            stream.flush()
+
+        return write
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file in every real start
+    return Terminal(
+        writer(sys.stdout),
+        writer(sys.stderr),
+        cwd=Path.cwd(),
+        stdin=sys.stdin.buffer if sys.stdin else None,
+        interactive=sys.stderr.isatty(),
+    )
