@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vxtray.core import texts
 from vxtray.core.control import ControlServer, Handler
@@ -23,10 +23,12 @@ from vxtray.core.errors import N_, ProgramBusy, StoreError, VxtrayError
 from vxtray.core.notices import Notice, Publish
 from vxtray.core.paths import Profile, private_folder
 from vxtray.core.revision import version_line
-from vxtray.core.service import Service
 from vxtray.core.settings.file import SettingsFile
 from vxtray.core.settings.model import Change, SettingsModel
 from vxtray.core.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from vxtray.core.service import Service  # heavy: imported where one is made
 
 log = logging.getLogger("vxtray")
 
@@ -111,7 +113,7 @@ class Host(Protocol):
     def update(self, changes: Mapping[str, object]) -> Settings:
         """Change settings by the one rule, and return them."""
 
-    def service(self) -> contextlib.AbstractContextManager[Service]:
+    def service(self) -> "contextlib.AbstractContextManager[Service]":
         """Give the engine for the length of a command. Raises ``ProgramBusy``, ``StoreError``."""
 
     def reload(self, *, mail_mended: bool) -> None:
@@ -128,7 +130,7 @@ class OwnHost:
     """A command on its own: no program runs with this profile."""
 
     def __init__(self, profile: Profile, credentials: CredentialStore | None = None) -> None:
-        self.profile = profile
+        self.profile, self.patience = profile, _LOCK_SECONDS
         self.credentials = credentials or system_store()
         self.file = SettingsFile(profile.settings_file)
 
@@ -149,9 +151,11 @@ class OwnHost:
         return loaded.settings
 
     @contextlib.contextmanager
-    def service(self) -> Iterator[Service]:
+    def service(self) -> "Iterator[Service]":
         """Open the engine without its threads; what it queued is sent before it closes."""
-        with holding(self.profile):
+        from vxtray.core.service import Service
+
+        with holding(self.profile, self.patience):
             service = Service(self.profile, self.settings(), self.credentials, _log_notice, saved_at=self.file.modified)
             try:
                 yield service
@@ -191,6 +195,8 @@ class Program:
         publish: Publish,
         post: Callable[[Callable[[], None]], None],
     ) -> None:
+        from vxtray.core.service import Service
+
         self.profile = profile
         self.credentials = credentials
         self.model = SettingsModel(SettingsFile(profile.settings_file))
@@ -266,7 +272,7 @@ class Program:
         return self.on_owner(lambda: self.model.update(changes))
 
     @contextlib.contextmanager
-    def service(self) -> Iterator[Service]:
+    def service(self) -> "Iterator[Service]":
         """Give the engine, which goes on afterwards."""
         yield self.engine
 

@@ -24,7 +24,7 @@ from vxtray.core.paths import Profile
 from vxtray.core.reports.period import Cadence
 from vxtray.core.service import Service
 from vxtray.core.settings.file import SettingsFile
-from vxtray.core.texts import _
+from vxtray.core.texts import _, current
 
 if TYPE_CHECKING:
     from vxtray.app import Host
@@ -122,6 +122,7 @@ def demo_profile() -> Iterator[tuple[Profile, Mailbox, MemoryStore]]:
                 "smtp.recipients": "admin@example.com",
                 "smtp.ca_file": str(mailbox.ca_file),
                 "alerts.waf_blocked": True,
+                "general.language": current(),
                 "alerts.minimum_severity": "critical",
             }
         ).settings
@@ -193,7 +194,10 @@ def _keep(folder: Path, mails: list[bytes], described: list[dict[str, str]]) -> 
             (folder / f"{number}-{words['kind']}.eml").write_bytes(mail)
     except OSError as error:
         raise VxtrayError(
-            N_("{path} cannot be written: {reason}."), path=folder, reason=error.strerror or str(error)
+            N_("{path} cannot be written: {reason}."),
+            N_("Check the folder and that you may write there."),
+            path=folder,
+            reason=error.strerror or str(error),
         ) from error
 
 

@@ -1,8 +1,15 @@
-"""For the window's tests: Qt off screen, and nothing left of one test's windows for the next."""
+"""For the window's tests: Qt off screen, a real program behind it, and nothing of one test left for the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+from vxtray.core.paths import Profile
+
+if TYPE_CHECKING:
+    from tests.gui.support.world import SaveCounter, World
+    from vxtray.gui.main_window import MainWindow
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +25,44 @@ def no_window_left(isolation: object) -> Iterator[None]:
         widget.close()
         widget.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+@pytest.fixture
+def world(qapp, profile: Profile) -> Iterator["World"]:
+    """Return the program without a window, its threads not started; the keyring is one in memory."""
+    from tests.gui.support.world import World
+
+    made = World(profile)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def open_window(world: "World", qtbot) -> Callable[..., "MainWindow"]:
+    """Return a function that shows the main window over ``world``."""
+    from vxtray.gui.actions import Actions
+    from vxtray.gui.main_window import MainWindow
+
+    def opened(page: str = "overview", width: int = 1080, height: int = 720, *, in_tray: bool = False) -> MainWindow:
+        window = MainWindow(world.context, Actions(world.context), lambda: in_tray)
+        qtbot.addWidget(window)
+        window.resize(width, height)
+        with qtbot.waitExposed(window):
+            window.show()
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+        window.go_to(page)
+        return window
+
+    return opened
+
+
+@pytest.fixture
+def saves(profile: Profile) -> Iterator["SaveCounter"]:
+    """Count the saves of the profile's settings file from here on."""
+    from tests.gui.support.world import SaveCounter
+
+    profile.config.mkdir(parents=True, exist_ok=True)
+    counter = SaveCounter(profile.settings_file)
+    yield counter
+    counter.close()

@@ -7,6 +7,7 @@ function and streams the answer back.
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +15,18 @@ from typing import TYPE_CHECKING
 from vxtray.cli.parser import function, parse, profile_folder
 from vxtray.cli.terminal import Terminal, own_terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, ControlError, VxtrayError
+from vxtray.core.errors import N_, ControlError, ProgramBusy, VxtrayError
 from vxtray.core.paths import Profile
 
 if TYPE_CHECKING:
     import argparse
 
-    from vxtray.app import Host
+    from vxtray.app import Host, OwnHost
     from vxtray.core.control import Answer, Call, Handler
+
+#: How long a command waits for another process that holds the profile, and how often it asks whether that answers.
+_PATIENCE_SECONDS = 30.0
+_ASK_SECONDS = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,20 +76,39 @@ def _saved_language(profile: Profile) -> str:
 def _run(words: list[str], args: "argparse.Namespace", profile: Profile, terminal: Terminal) -> int:
     if args.place == "program":
         return function(args.call)(_own_host(profile, args), args, terminal)
-    if args.place in {"engine", "running"}:
-        status = _forwarded(words, args, profile, terminal)
-        if status is not None:
-            return status
-        if args.place == "running":
-            raise ControlError(N_("vxtray is not running."), N_("Start it: vxtray, or vxtray serve."))
     host = _own_host(profile, args)
+    if args.place in {"engine", "running"}:
+        with contextlib.ExitStack() as stack:
+            return _with_engine(words, args, host, terminal, stack)
     status = function(args.call)(host, args, terminal)
     if args.place == "own" and getattr(args, "nudge", None):
         _nudge(profile, mail_mended=args.nudge == "mail")
     return status
 
 
-def _own_host(profile: Profile, args: "argparse.Namespace") -> "Host":
+def _with_engine(
+    words: list[str], args: "argparse.Namespace", host: "OwnHost", terminal: Terminal, stack: contextlib.ExitStack
+) -> int:
+    """Run a command in the running program, else here. ``stack`` keeps what was read from standard input.
+
+    A program that is just starting holds the profile before it answers, so both are tried in turn.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
+    host.patience = _ASK_SECONDS
+    while True:
+        status = _forwarded(words, args, host.profile, terminal, stack)
+        if status is not None:
+            return status
+        if args.place == "running":
+            raise ControlError(N_("vxtray is not running."), N_("Start it: vxtray, or vxtray serve."))
+        try:
+            return function(args.call)(host, args, terminal)
+        except ProgramBusy:
+            if time.monotonic() > until:
+                raise
+
+
+def _own_host(profile: Profile, args: "argparse.Namespace") -> "OwnHost":
     from vxtray.app import OwnHost, log_to_terminal
 
     if args.log_level and args.place != "program":
@@ -92,39 +116,40 @@ def _own_host(profile: Profile, args: "argparse.Namespace") -> "Host":
     return OwnHost(profile)
 
 
-def _forwarded(words: list[str], args: "argparse.Namespace", profile: Profile, terminal: Terminal) -> int | None:
+def _forwarded(
+    words: list[str], args: "argparse.Namespace", profile: Profile, terminal: Terminal, stack: contextlib.ExitStack
+) -> int | None:
     """Let the running program answer and return its exit status; None where none runs."""
     if not profile.control_key.exists():
         return None
     from vxtray.core.control import Call, call_running
 
-    with _spooled(args, terminal) as stdin:
-        call = Call(argv=words, cwd=str(terminal.cwd), language=texts.current(), stdin=stdin)
-        answers = call_running(profile, call)
-        if answers is None:
-            return None
-        for answer in answers:
-            if answer.out:
-                terminal.say(answer.out.removesuffix("\n"))
-            if answer.err:
-                terminal.note(answer.err.removesuffix("\n"))
-            if answer.exit is not None:
-                return answer.exit
+    stdin = _spooled(args, terminal, stack)
+    call = Call(argv=words, cwd=str(terminal.cwd), language=texts.current(), stdin=stdin)
+    answers = call_running(profile, call)
+    if answers is None:
+        return None
+    for answer in answers:
+        if answer.out:
+            terminal.say(answer.out.removesuffix("\n"))
+        if answer.err:
+            terminal.note(answer.err.removesuffix("\n"))
+        if answer.exit is not None:
+            return answer.exit
     raise ControlError(reason=N_("the connection ended too early"))
 
 
-@contextlib.contextmanager
-def _spooled(args: "argparse.Namespace", terminal: Terminal) -> "contextlib.Iterator[str]":  # type: ignore[name-defined]
-    """Keep standard input in a file for the running program, where the command reads it."""
+def _spooled(args: "argparse.Namespace", terminal: Terminal, stack: contextlib.ExitStack) -> str:
+    """Keep standard input in a file, for the running program or, where none answers, for this process."""
     if "-" not in getattr(args, "files", ()) or terminal.stdin is None:
-        yield ""
-        return
+        return ""
     import shutil
 
-    with tempfile.NamedTemporaryFile(prefix="vxtray-stdin-") as file:  # mode 0600
-        shutil.copyfileobj(terminal.stdin, file)
-        file.flush()
-        yield file.name
+    file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="vxtray-stdin-"))  # noqa: SIM115 - closed by the stack
+    shutil.copyfileobj(terminal.stdin, file)
+    file.flush()
+    terminal.stdin = stack.enter_context(Path(file.name).open("rb"))  # noqa: SIM115 - closed by the stack
+    return file.name
 
 
 def _nudge(profile: Profile, *, mail_mended: bool) -> None:
@@ -157,6 +182,8 @@ def handler(host: "Host") -> "Handler":
                 return function(args.call)(host, args, terminal)
             except VxtrayError as error:
                 return terminal.fail(error)
+            except ConnectionError:
+                raise  # the caller has gone: nobody is left to be told
             except Exception as error:
                 import logging
 

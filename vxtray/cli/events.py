@@ -11,7 +11,7 @@ import msgspec
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
 from vxtray.core.errors import N_, LogFileError, UsageError
-from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.events import Category
 from vxtray.core.settings.tree import is_address, is_zone
 from vxtray.core.texts import _, format_number, translate
 
@@ -94,7 +94,7 @@ def parse(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``parse FILE``: one event a line as JSON, with the number of the record's first line."""
     from zoneinfo import ZoneInfo
 
-    from vxtray.core.parsers import Rejected
+    from vxtray.core.parsers import Ignored, Rejected
     from vxtray.core.reports.period import machine_zone
     from vxtray.core.sources.importer import parse_file
 
@@ -102,11 +102,13 @@ def parse(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     zone: tzinfo = ZoneInfo(args.tz) if args.tz else machine_zone()
     path = args.file if args.file == "-" else terminal.path(args.file)
     for line, outcome in parse_file(path, format=args.format, zone=zone, stdin=terminal.stdin):
-        if isinstance(outcome, SecurityEvent):
-            fields = {"line": line, **msgspec.to_builtins(outcome)}
-            terminal.say(msgspec.json.encode(fields).decode())
-        elif isinstance(outcome, Rejected):
+        if isinstance(outcome, Rejected):
             terminal.note(f"{line}: {translate(outcome.reason, texts.current())}")
+            continue
+        told = outcome.event if isinstance(outcome, Ignored) else outcome
+        for event in told if isinstance(told, tuple) else (told,) if told else ():
+            fields = {"line": line, **msgspec.to_builtins(event)}
+            terminal.say(msgspec.json.encode(fields).decode())
     return 0
 
 
@@ -190,5 +192,8 @@ def _write(folder: Path, made: "Made", message: bytes) -> None:
                 (folder / name).write_bytes(content)
     except OSError as error:
         raise LogFileError(
-            N_("{path} cannot be written: {reason}."), path=folder, reason=error.strerror or str(error)
+            N_("{path} cannot be written: {reason}."),
+            N_("Check the folder and that you may write there."),
+            path=folder,
+            reason=error.strerror or str(error),
         ) from error

@@ -37,8 +37,20 @@ _COMPLAINTS = (
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
+class _Help(argparse.HelpFormatter):
+    """Says argparse's own words in the reader's language."""
+
+    def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        super().add_usage(usage, actions, groups, _("usage: ") if prefix is None else prefix)
+
+
 class _Parser(argparse.ArgumentParser):
     """Raises instead of leaving the process: a command may run inside the program."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, add_help=False, formatter_class=_Help)
+        self._positionals.title, self._optionals.title = _("arguments"), _("options")
+        self.add_argument("-h", "--help", action="help", help=_("show this help"))
 
     def error(self, message: str) -> NoReturn:
         for pattern, text in _COMPLAINTS:
@@ -75,7 +87,8 @@ def _verb(verbs: Any, name: str, call: str, help: str, place: str = "own") -> ar
     """Add a verb. ``place``: own (this process), engine (the running program where there is one), program."""
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=help, description=help, allow_abbrev=False)
     verb.set_defaults(call=call, place=place)
-    verb.add_argument("--json", action="store_true", help=_("print one JSON document"))
+    # Left out where it is not given: a default here would undo the one of "outbox --json list".
+    verb.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=_("print one JSON document"))
     return verb
 
 
@@ -140,7 +153,7 @@ def _add_mail(verbs: Any) -> None:
         ("retry", _("try one again now")),
         ("cancel", _("take one out of the queue")),
     ):
-        _verb(actions, name, f"mail:outbox_{name}", help_text, "engine").add_argument("id", type=int, metavar="ID")
+        _verb(actions, name, f"mail:outbox_{name}", help_text, "engine").add_argument("id", type=_mail, metavar="ID")
     alerts = _group(verbs, "alerts", _("alert mails"))
     pause = _verb(alerts, "pause", "mail:pause", _("hold alert mails for a while"), "engine")
     pause.add_argument("duration", metavar="DURATION", help=_("such as 30m, 8h, 2d"))
@@ -180,6 +193,13 @@ def _day(text: str) -> date:
 def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 1_000_000:
+        raise ValueError
+    return number
+
+
+def _mail(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 63:  # what SQLite takes
         raise ValueError
     return number
 

@@ -4,6 +4,7 @@ A running program is nudged afterwards (``args.nudge``), so what was changed hol
 """
 
 import argparse
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,9 @@ _ENV_KEYS = {
     "SMTP_USERNAME": "smtp.username",
     "SMTP_RECIPIENTS": "smtp.recipients",
 }
+
+#: A quoted value of an env file, and a comment behind it.
+_QUOTED = re.compile(r"""(["'])(.*?)\1(?:\s+#.*)?""")
 
 
 def show(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
@@ -92,7 +96,12 @@ def export(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise LogFileError(N_("{path} cannot be written: {reason}."), path=path, reason=error.strerror) from error
+        raise LogFileError(
+            N_("{path} cannot be written: {reason}."),
+            N_("Check the folder and that you may write there."),
+            path=path,
+            reason=error.strerror or str(error),
+        ) from error
     if args.json:
         terminal.document({"file": str(path)})
     return 0
@@ -105,7 +114,12 @@ def take(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     try:
         raw = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LogFileError(path=path, reason=str(error)) from error
+        raise LogFileError(
+            N_("{path} is not a settings file: {reason}."),
+            N_("Give a file that “vxtray settings export” wrote."),
+            path=path,
+            reason=str(error),
+        ) from error
     loaded = SettingsFile(host.profile.settings_file).replace(raw)
     args.nudge = "settings"
     for key in loaded.unknown:
@@ -180,8 +194,8 @@ def _variables(text: str) -> dict[str, str]:
         if not equals or name.startswith("#"):
             continue
         value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
+        if quoted := _QUOTED.fullmatch(value):
+            value = quoted[2]
         elif " #" in value:
             value = value[: value.index(" #")].rstrip()
         found[name.strip()] = value

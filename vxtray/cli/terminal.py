@@ -13,7 +13,7 @@ import msgspec
 
 from vxtray.core import texts
 from vxtray.core.credentials import redact
-from vxtray.core.errors import NotConfigured, UsageError, VxtrayError
+from vxtray.core.errors import N_, NotConfigured, UsageError, VxtrayError
 
 
 class Terminal:
@@ -61,7 +61,10 @@ class Terminal:
             import getpass
 
             return getpass.getpass(prompt)
-        return self.stdin.read().decode("utf-8") if self.stdin else ""
+        try:
+            return self.stdin.read().decode("utf-8") if self.stdin else ""
+        except UnicodeDecodeError as error:
+            raise UsageError(N_("A secret is one line.")) from error
 
     def fail(self, error: VxtrayError) -> int:
         """Say what happened and what to do, and return the exit status."""

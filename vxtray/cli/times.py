@@ -23,11 +23,14 @@ def duration(text: str) -> timedelta:
 
 
 def day(text: str) -> date:
-    """Return 2026-11-21 as a date."""
+    """Return 2026-11-21 as a date, from 1970 to 9998: a period around it must be expressible too."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
+        if not 1970 <= found.year <= 9998:
+            raise ValueError(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(_("“{text}” is not a date such as 2026-11-21", text=text)) from error
+    return found
 
 
 def moment(text: str) -> datetime:
@@ -35,9 +38,8 @@ def moment(text: str) -> datetime:
     if found := _DURATION.fullmatch(text.strip().lower()):
         return datetime.now(UTC) - int(found[1]) * _UNIT[found[2]]
     try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(
             _("“{text}” is not a time such as 2026-11-21T08:00, 2026-11-21 or 7d", text=text)
         ) from error
-    return parsed.astimezone()

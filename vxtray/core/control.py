@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from vxtray.core.errors import ControlError
 from vxtray.core.paths import Profile, private_folder
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _MOST_CALLERS = 8
 _GREETING_SECONDS = 5
@@ -63,6 +65,7 @@ class ControlServer:
         self._stopping = threading.Event()
         self._callers = threading.BoundedSemaphore(_MOST_CALLERS)
         self._threads: list[threading.Thread] = []
+        self._greeting: set[Connection[bytes, bytes]] = set()
         self._listener: Listener | None = None
 
     def start(self) -> None:
@@ -79,13 +82,15 @@ class ControlServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more calls and let the running ones finish, for at most two seconds."""
+        """Take no more calls, and let the running commands finish, for at most two seconds each."""
         if self._listener is None:
             return
         self._stopping.set()
         with contextlib.suppress(OSError, EOFError):
             Client(self._address).close()  # closing a listener does not wake its accept()
         self._thread.join(2)
+        for connection in tuple(self._greeting):
+            _hang_up(connection)
         for thread in self._threads:
             thread.join(2)
         self._listener.close()
@@ -112,14 +117,10 @@ class ControlServer:
 
     def _serve(self, connection: "Connection[bytes, bytes]") -> None:
         try:
-            _limit_silence(connection, _GREETING_SECONDS)
-            deliver_challenge(connection, self._key)
-            answer_challenge(connection, self._key)
-            call = msgspec.json.decode(connection.recv_bytes(_LONGEST_MESSAGE), type=Call)
-            _limit_silence(connection, 0)
+            call = self._greeted(connection)
 
             def say(answer: Answer) -> None:
-                connection.send_bytes(msgspec.json.encode(answer))
+                connection.send_bytes(_encoded(answer))
 
             say(Answer(exit=self._handler(call, say)))
         except (OSError, EOFError, AuthenticationError, msgspec.MsgspecError) as error:
@@ -127,6 +128,43 @@ class ControlServer:
         finally:
             connection.close()
             self._callers.release()
+
+    def _greeted(self, connection: "Connection[bytes, bytes]") -> Call:
+        """Return what a caller asks for who knows the key; ``stop`` does not wait for one who is still silent."""
+        self._greeting.add(connection)
+        try:
+            _limit_silence(connection, _GREETING_SECONDS)
+            if self._stopping.is_set():
+                raise EOFError
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
+            call = _decoded(connection.recv_bytes(_LONGEST_MESSAGE), Call)
+            _limit_silence(connection, 0)
+        finally:
+            self._greeting.discard(connection)
+        return call
+
+
+def _encoded(message: Call | Answer) -> bytes:
+    """Return JSON in ASCII: a file name that is no UTF-8 holds lone surrogates, which no UTF-8 can carry."""
+    return json.dumps(msgspec.to_builtins(message)).encode("ascii")
+
+
+def _decoded(content: bytes, kind: type[T]) -> T:
+    """Return a message. Raises ``msgspec.DecodeError``."""
+    try:
+        raw = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise msgspec.DecodeError("this is not JSON") from error
+    return msgspec.convert(raw, kind)
+
+
+def _hang_up(connection: Any) -> None:
+    """End the waits on a connection that another thread reads; that thread closes it."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _limit_silence(connection: Any, seconds: int) -> None:
@@ -169,11 +207,11 @@ def _converse(connection: Any, key: bytes, call: Call) -> Iterator[Answer]:
         try:
             answer_challenge(connection, key)
             deliver_challenge(connection, key)
-            connection.send_bytes(msgspec.json.encode(call))
+            connection.send_bytes(_encoded(call))
             while True:
-                answer = msgspec.json.decode(connection.recv_bytes(), type=Answer)
+                answer = _decoded(connection.recv_bytes(), Answer)
                 yield answer
                 if answer.exit is not None:
                     return
-        except (OSError, EOFError, AuthenticationError, msgspec.MsgspecError, json.JSONDecodeError) as error:
+        except (OSError, EOFError, AuthenticationError, msgspec.MsgspecError) as error:
             raise ControlError(reason=str(error) or type(error).__name__) from error

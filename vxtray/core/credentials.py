@@ -48,7 +48,7 @@ _revealed: set[str] = set()
 
 def redact(text: str) -> str:
     """Return a text without any secret that this process has used."""
-    for secret in tuple(_revealed):
+    for secret in sorted(_revealed, key=len, reverse=True):  # one may be the beginning of another
         text = text.replace(secret, "***")
     return text
 
@@ -185,7 +185,7 @@ class SystemCredentials:
         return f"{self._folder}, {self._otherwise.describe()}"
 
     def _require_own(self, account: Account) -> None:
-        if (self._folder / account.name).exists():
+        if os.path.lexists(self._folder / account.name):
             raise CredentialReadOnly(name=account.name, folder=self._folder)
 
 

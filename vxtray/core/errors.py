@@ -25,6 +25,8 @@
     │   ├── StoreFull             no room on the disk
     │   └── StoreDamaged          the event store is no store any more
     ├── LogFileError              a log file cannot be read
+    ├── SourceError               a source of events cannot work as it is set
+    │   └── PortTaken             another program listens there
     ├── ProgramBusy               another vxtray holds the profile
     └── ControlError              the running program could not be reached or refused
 
@@ -32,7 +34,10 @@ Runs on any thread. Texts are English message ids with ``{names}``; ``texts.titl
 the reader's language, so an error can cross threads before anybody knows who will read it.
 """
 
+import re
 from typing import ClassVar
+
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 def N_(text: str) -> str:  # noqa: N802 - the customary name, by which babel finds the text
@@ -60,11 +65,11 @@ class VxtrayError(Exception):
 
 
 def fill(text: str, values: dict[str, object]) -> str:
-    """Put values into ``{names}``; a text without its value stays readable instead of raising."""
-    try:
-        return text.format(**values)
-    except (KeyError, IndexError, ValueError):
-        return text
+    """Put values into ``{names}``; one without its value stays as it is.
+
+    Not ``str.format``: a text may be what another program said, and ``{path:>999999999}`` would take all memory.
+    """
+    return _NAME.sub(lambda found: str(values.get(found[1], found[0])), text)
 
 
 class UsageError(VxtrayError):
@@ -179,6 +184,21 @@ class LogFileError(VxtrayError):
 
     title = N_("{path} cannot be read: {reason}.")
     advice = N_("Check the name and that you may read it.")
+
+
+class SourceError(VxtrayError):
+    """A source of events cannot work as it is set. Values: source, reason."""
+
+    title = N_("{source} cannot work: {reason}.")
+    advice = N_("Correct its settings on the page “Sources”.")
+
+
+class PortTaken(SourceError):
+    """Another program listens there. Values: source, address, port."""
+
+    title = N_("Port {port} on {address} is already in use, so {source} receives nothing.")
+    advice = N_("End the program that listens there, or choose another port.")
+    transient = True
 
 
 class ProgramBusy(VxtrayError):

@@ -86,8 +86,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter, and return it. Raises ``OSError``."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make a folder and its missing parents so that only their owner can enter, and return it. Raises ``OSError``."""
+    if not folder.parent.exists():
+        private_folder(folder.parent)  # mkdir's own parents=True would make it open to others
+    folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 

@@ -22,7 +22,8 @@ class Schedule:
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1, {"thread_name_prefix": "vx-report"})},
             # A late tick is still wanted, and one is enough for many missed: the library's defaults would drop it.
-            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            # Two instances: a wish during a tick waits for the one worker instead of being dropped.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 2},
             timezone=UTC,
         )
         self._job = self._scheduler.add_job(tick, "interval", seconds=TICK_SECONDS, next_run_time=datetime.now(UTC))
@@ -38,5 +39,6 @@ class Schedule:
         self._job.modify(next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
-        """End, and wait for a tick that is running."""
-        self._scheduler.shutdown(wait=True)
+        """End, and wait for a tick that is running; calling it twice is harmless."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)

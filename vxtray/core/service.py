@@ -18,17 +18,20 @@ from vxtray.core.alerts.desk import AlertDesk, Pause
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.intake import CommittingStore, Intake, SourceHealth, silent
 from vxtray.core.mail.delivery import Courier
 from vxtray.core.mail.outbox import Delivery, Outbox, Verdict
-from vxtray.core.notices import EventsStored, MailSettled, Publish, QueueChanged, TroubleChanged
+from vxtray.core.notices import EventsStored, MailSettled, Publish, QueueChanged
 from vxtray.core.paths import Profile
 from vxtray.core.reports.desk import Made, ReportDesk, mail_language
 from vxtray.core.reports.period import Cadence, machine_zone, report_zone
 from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
+from vxtray.core.sources.choice import wanted_sources
 from vxtray.core.sources.importer import ImportResult, import_files
-from vxtray.core.store import EventStore, Position
+from vxtray.core.store import EventStore
 from vxtray.core.store.embedded import open_store
+from vxtray.core.troubles import Trouble, TroubleBoard
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +46,6 @@ _PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
 def utc_now() -> datetime:
     """Return the wall clock, aware."""
     return datetime.now(UTC)
-
-
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that needs attention, and since when."""
-
-    what: str
-    since: datetime
-    error: VxtrayError
 
 
 class Service:
@@ -72,35 +67,44 @@ class Service:
         self.credentials = credentials
         self.clock = clock
         self.outbox = Outbox(profile.outbox_file)
+        if found := self.outbox.recover():  # the profile's lock is held, so nobody else is sending them
+            log.info("%d mails were being sent when vxtray last ended; they are sent again", found)
         self._publish = publish
         self._saved_at = saved_at or (lambda: clock().timestamp())
-        self._troubles: dict[str, Trouble] = {}
+        self._board = TroubleBoard(publish, clock)
         self._guard = threading.Lock()
         self._events: EventStore | None = None
         self._courier = Courier(settings.smtp, credentials, clock)
         self._alerts = AlertDesk(self.outbox, clock)
         self._reports = ReportDesk(self.outbox, self.store, clock)
+        self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._delivering = threading.Lock()
         self._sender: threading.Thread | None = None
         self._schedule: Schedule | None = None
+        self._started = clock()
+        self._silent: set[str] = set()
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to send and to watch the clock. Faults after this are told as notices, never raised."""
-        if found := self.outbox.recover():
-            log.info("%d mails were being sent when vxtray last ended; they are sent again", found)
         self._sender = threading.Thread(target=self._send_loop, name="vx-outbox", daemon=True)
         self._sender.start()
         self._schedule = Schedule(self._tick)
         self._schedule.start()
+        self._started = self.clock()
+        self._intake.start()
+        self._intake.run(wanted_sources(self.settings.sources, self._position))
 
     def apply(self, settings: Settings) -> None:
         """Take over new settings at once."""
         mail_changed = settings.smtp != self.settings.smtp
+        sources_changed = settings.sources != self.settings.sources
         self.settings = settings
+        if sources_changed and self._schedule is not None:
+            self._intake.run(wanted_sources(settings.sources, self._position))
         if mail_changed:
             self.mail_mended()
         if self._schedule is not None:
@@ -109,7 +113,7 @@ class Service:
     def mail_mended(self) -> None:
         """Try the mail server again now: its settings, the password or a person's wish changed."""
         self._courier.mended(self.settings.smtp)
-        self._set_trouble("mail", None)
+        self._board.put("mail", None)
         self.outbox.retry_all(self.clock())
         self._wake.set()
 
@@ -119,6 +123,7 @@ class Service:
         self._wake.set()
         if self._schedule is not None:
             self._schedule.stop()
+            self._intake.stop()
         if self._sender is not None:
             self._sender.join(_STOP_SECONDS)
         if self._events is not None:
@@ -137,7 +142,7 @@ class Service:
                 self._events, damaged = open_store(self.profile.events_file)
                 self._alerts.begin(self._events)
                 if damaged is not None:
-                    self._set_trouble(
+                    self._board.put(
                         "store",
                         StoreError(
                             N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
@@ -159,10 +164,9 @@ class Service:
         stdin: BinaryIO | None = None,
     ) -> ImportResult:
         """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
-        alerting = _Alerting(self.store(), self._raise_alerts)
-        result = import_files(
+        return import_files(
             paths,
-            alerting,
+            CommittingStore(self.store(), self._committed),
             format=format,
             zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
             alerts=alerts,
@@ -171,9 +175,29 @@ class Service:
             stdin=stdin,
             stop=self._stopping,
         )
-        if result.stored:
-            self._publish(EventsStored(at=self.clock(), events=result.stored, alerts=alerting.raised))
-        return result
+
+    def _committed(self, first_seq: int, events: list[SecurityEvent], alerts: bool) -> None:
+        """Raise the alerts of events just stored; runs on ``vx-store``. Raises ``StoreError``."""
+        queued = self._alerts.look_at(
+            self.store(),
+            first_seq,
+            events,
+            alerts=alerts,
+            settings=self.settings,
+            language=mail_language(self.settings.alerts.language, self.settings),
+            zone=report_zone(self.settings.reports),
+        )
+        if queued:
+            self._queue_changed()
+        if events:
+            self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
+
+    def _position(self, key: str) -> int:
+        return self.store().position(key)
+
+    def sources(self) -> list[SourceHealth]:
+        """Return what is known of each source that runs."""
+        return self._intake.health()
 
     def _raise_alerts(self) -> int:
         language = mail_language(self.settings.alerts.language, self.settings)
@@ -238,13 +262,35 @@ class Service:
             saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
             if self._reports.queue_due(self.settings, saved_at):
                 self._queue_changed()
-            self._set_trouble("reports", None)
+            self._watch_silence()
+            if self.profile.events_file.exists():
+                self._raise_alerts()  # what a crash left between storing and alerting
+            self._board.put("reports", None)
         except VxtrayError as error:
-            self._set_trouble("reports", error)
+            self._board.put("reports", error)
         except Exception as error:
             log.exception("the report schedule met an unknown fault")
-            self._set_trouble("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
+            self._board.put("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
         self._wake.set()
+
+    def _watch_silence(self) -> None:
+        """Tell of sources that have not been heard for as long as the settings say."""
+        limit = timedelta(minutes=self.settings.sources.silent_minutes)
+        quiet = silent(self._intake.health(), self._started, self.clock(), limit)
+        for name in self._silent - quiet.keys():
+            self._board.put(f"silent:{name}", None)
+        for name, since in quiet.items():
+            minutes = int((self.clock() - since).total_seconds() // 60)
+            self._board.put(
+                f"silent:{name}",
+                VxtrayError(
+                    N_("Nothing was heard from {name} for {minutes} minutes."),
+                    N_("Check that the sender still runs and that its log goes here."),
+                    name=name,
+                    minutes=minutes,
+                ),
+            )
+        self._silent = set(quiet)
 
     # --- mail --------------------------------------------------------------------------------------------------------
 
@@ -272,29 +318,33 @@ class Service:
             try:
                 self.send_waiting()
                 next_due = self.outbox.next_due()
-                self._set_trouble("outbox", None)
+                self._board.put("outbox", None)
             except VxtrayError as error:
+                if self._stopping.is_set():  # a server hung for longer than stop() waits, and the outbox is closed
+                    return
                 next_due = None
-                self._set_trouble("outbox", error)
+                self._board.put("outbox", error)
             except Exception as error:
                 next_due = None
                 log.exception("the outbox met an unknown fault")
-                self._set_trouble("outbox", VxtrayError(N_("Mail could not be sent: {reason}."), reason=error))
+                self._board.put("outbox", VxtrayError(N_("Mail could not be sent: {reason}."), reason=error))
             pause = _LONGEST_SLEEP
             if next_due is not None and self._courier.ready:
                 pause = min(pause, max(0.2, (next_due - self.clock()).total_seconds()))
             self._wake.wait(pause)
 
     def _tell(self, delivery: Delivery) -> None:
-        self._set_trouble("mail", self._courier.fault)
+        self._board.put("mail", self._courier.fault)
+        parcel, outcome = delivery.parcel, delivery.outcome
+        log.info("mail %d (%s): %s, %s", parcel.id, parcel.kind, delivery.state, outcome.reply)
         self._publish(
             MailSettled(
                 at=self.clock(),
-                id=delivery.parcel.id,
-                kind=delivery.parcel.kind,
-                subject=delivery.parcel.subject,
+                id=parcel.id,
+                kind=parcel.kind,
+                subject=parcel.subject,
                 state=delivery.state,
-                reply=delivery.outcome.reply,
+                reply=outcome.reply,
             )
         )
         self._publish(QueueChanged(at=self.clock(), **self.outbox.counts()))
@@ -332,42 +382,8 @@ class Service:
 
     def troubles(self) -> list[Trouble]:
         """Return what needs attention, oldest first."""
-        return sorted(self._troubles.values(), key=lambda trouble: trouble.since)
+        return self._board.troubles()
 
     def set_trouble(self, what: str, error: VxtrayError | None) -> None:
         """Say from outside that something needs attention (the settings file), or no longer."""
-        self._set_trouble(what, error)
-
-    def _set_trouble(self, what: str, error: VxtrayError | None) -> None:
-        known = self._troubles.get(what)
-        if error is None:
-            if known is not None:
-                del self._troubles[what]
-                self._publish(TroubleChanged(at=self.clock(), what=what, error=None))
-            return
-        self._troubles[what] = Trouble(what=what, since=known.since if known else self.clock(), error=error)
-        if known is None or str(known.error) != str(error):
-            log.warning("%s: %s", what, error)
-            self._publish(TroubleChanged(at=self.clock(), what=what, error=error))
-
-
-class _Alerting:
-    """The event store as an importer sees it: after each batch that may alert, alerts are raised."""
-
-    def __init__(self, store: EventStore, raise_alerts: Callable[[], int]) -> None:
-        self.raised = 0
-        self._store = store
-        self._raise_alerts = raise_alerts
-
-    def append(
-        self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
-    ) -> tuple[int, int]:
-        """Store a batch, then look whether it raises alerts."""
-        stored = self._store.append(events, position=position, alerts=alerts)
-        if alerts and events:
-            self.raised += self._raise_alerts()
-        return stored
-
-    def position(self, key: str) -> int:
-        """Return the offset remembered for a key."""
-        return self._store.position(key)
+        self._board.put(what, error)

@@ -54,7 +54,16 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
         "next_reports": next_reports,
         "last_mail": last_mail(service.outbox.last_settled()),
         "queue": service.outbox.counts(),
-        "sources": [],
+        "sources": [
+            {
+                "name": source.name,
+                "last_event": source.last_event.isoformat() if source.last_event else None,
+                "rate": round(source.rate, 2),
+                "rejected": source.rejected,
+                "dropped": sum(source.dropped.values()),
+            }
+            for source in service.sources()
+        ],
         "version": __version__,
         "revision": revision(),
     }

@@ -24,6 +24,26 @@ LANGUAGES = ("en", "fr")
 #: Values of errors that are themselves marked texts.
 _MARKED_VALUES = frozenset({"allowed", "reason", "what"})
 
+#: What the operating system gives as a reason (strerror), marked here so that French has words for it.
+SYSTEM_REASONS = (
+    N_("No such file or directory"),
+    N_("Permission denied"),
+    N_("Operation not permitted"),
+    N_("Is a directory"),
+    N_("Not a directory"),
+    N_("File exists"),
+    N_("File name too long"),
+    N_("No space left on device"),
+    N_("Disk quota exceeded"),
+    N_("Read-only file system"),
+    N_("Input/output error"),
+    N_("Too many open files"),
+    N_("Address already in use"),
+    N_("Connection refused"),
+    N_("Connection reset by peer"),
+    N_("Broken pipe"),
+)
+
 _default = "en"
 _speaking: contextvars.ContextVar[str | None] = contextvars.ContextVar("language", default=None)
 

@@ -49,7 +49,7 @@ class Actions(QObject):
         self.open = self._action(_("Open vxtray"), self.show_wanted.emit)
         self.send_test = self._action(_("Send test e-mail"), self._send_test)
         self.quit = self._action(_("Quit vxtray"), context.quit)
-        self.quit.setShortcut(QKeySequence(QKeySequence.StandardKey.Quit))
+        self.quit.setShortcut(QKeySequence("Ctrl+Q"))  # the standard key is none on Windows
         self.resume = self._action(_("Send alert mails again"), self._resume)
         self.import_files = self._action(_("Import log files…"), self._choose_files)
         self._menus: list[QMenu] = []
@@ -91,7 +91,12 @@ class Actions(QObject):
         def done(trial: Trial) -> None:
             self.send_test.setEnabled(True)
             self._context.service.mail_proven(smtp)
-            self.told.emit(_("The server took the test e-mail for {to}.", to=", ".join(trial.recipients)), trial.ok)
+            refused = ", ".join(address for address, word in trial.recipients.items() if not word.ok)
+            if refused:
+                self.told.emit(_("The server took the mail, but not for {recipients}.", recipients=refused), False)
+            else:
+                taken = ", ".join(trial.recipients)
+                self.told.emit(_("The server took the test e-mail for {to}.", to=taken), True)
             self.changed.emit()
 
         def failed(error: Exception) -> None:
@@ -141,6 +146,7 @@ class Actions(QObject):
         service = self._context.service
 
         def done(result: Any) -> None:
+            self.import_files.setEnabled(True)
             said = _(
                 "{stored} events stored, {duplicates} lines known already, {rejected} not understood.",
                 stored=texts.format_number(result.stored, texts.current()),
@@ -150,10 +156,13 @@ class Actions(QObject):
             self.told.emit(said, True)
             self.changed.emit()
 
+        def failed(error: Exception) -> None:
+            self.import_files.setEnabled(True)
+            self._failed(error)
+
         self.import_files.setEnabled(False)
         self.told.emit(_("Reading the log files…"), True)
-        self._context.bridge.run(lambda: service.import_files(names), done, self._failed, owner=self)
-        self.import_files.setEnabled(True)
+        self._context.bridge.run(lambda: service.import_files(names), done, failed, owner=self)
 
     def _failed(self, error: Exception) -> None:
         self.told.emit(words(error), False)

@@ -60,7 +60,7 @@ class Desktop(QObject):
         if not hidden or not self.tray_present:
             self.show_window()
 
-    def _build(self) -> None:
+    def _build(self) -> MainWindow:
         assert self._context is not None
         self._translate_qt()
         self._actions = Actions(self._context, self)
@@ -68,6 +68,7 @@ class Desktop(QObject):
         tray = self.tray
         self.window = MainWindow(self._context, self._actions, lambda: tray.present)
         self._actions.show_wanted.connect(self.show_window)
+        return self.window
 
     def _translate_qt(self) -> None:
         """Let Qt's own words (file dialogs, context menus) speak the same language."""
@@ -87,15 +88,17 @@ class Desktop(QObject):
     @Slot()
     def _rebuild(self) -> None:
         """Make window and tray anew in another language."""
-        old, tray = self.window, self.tray
-        visible = old is not None and old.isVisible()
-        if tray is not None:
-            tray.hide()
-            tray.deleteLater()
-        if old is not None:
-            old.hide()
-            old.deleteLater()
-        self._build()
+        old, tray, actions = self.window, self.tray, self._actions
+        if old is None or tray is None or actions is None:
+            return
+        visible, page, place = old.isVisible(), old.sidebar.current(), old.saveGeometry()
+        tray.hide()
+        old.hide()
+        for gone in (tray, old, actions):
+            gone.deleteLater()
+        new = self._build()
+        new.restoreGeometry(place)
+        new.go_to(page)
         if visible:
             self.show_window()
 

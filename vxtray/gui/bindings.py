@@ -24,6 +24,15 @@ Told = Callable[[VxtrayError | None], None]
 _TYPING_MS = 500
 
 
+def follow(owner: QObject, model: SettingsModel, listener: Callable[[Change], None]) -> None:
+    """Call a listener after each change of the settings for as long as its owner lives.
+
+    A window that was replaced (another language) must not be called any more.
+    """
+    undo = model.subscribe(listener)
+    owner.destroyed.connect(lambda _owner: undo())
+
+
 class _Binding(QObject):
     """One control and one key; lives and dies with the control."""
 
@@ -35,8 +44,7 @@ class _Binding(QObject):
         self._key = key
         self._show = show
         self._told = told
-        undo = model.subscribe(self._changed)
-        control.destroyed.connect(lambda _control: undo())
+        follow(control, model, self._changed)
         self.refresh()
 
     def save(self, value: object) -> None:
@@ -110,17 +118,21 @@ def bind_number(control: QSpinBox, model: SettingsModel, key: str, told: Told) -
 def bind_list(control: QLineEdit, model: SettingsModel, key: str, told: Told) -> None:
     """Tie a line of addresses to a setting; saved on leaving. A wrong address stays in the line, to be mended."""
     binding = _Binding(control, model, key, lambda items: control.setText(", ".join(items)), told)
+    wrong = False
 
     def finished() -> None:
+        nonlocal wrong
         typed = split_list(control.text())
-        if typed == typed_value(model.current, key):
-            told(None)
-            return
+        same = typed == typed_value(model.current, key)
         try:
-            model.update({key: typed})
+            if not same:
+                model.update({key: typed})
         except VxtrayError as error:
+            wrong = True
             told(error)
-        else:
+            return
+        if wrong or not same:  # leaving an untouched line saves nothing, and says nothing
+            wrong = False
             binding.refresh()
             told(None)
 

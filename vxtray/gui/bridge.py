@@ -7,12 +7,14 @@ sender. ``run`` sends work to ``vx-task`` threads (at most two).
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from shiboken6 import isValid
 
+from vxtray.core.errors import VxtrayError
 from vxtray.core.notices import Notice
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class Bridge(QObject):
         self._woken = threading.Event()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._workers: list[threading.Thread] = []
+        self._stopping = threading.Event()
         self._arrived.connect(self._drain, Qt.ConnectionType.QueuedConnection)
 
     def post(self, notice: Notice) -> None:
@@ -72,15 +75,23 @@ class Bridge(QObject):
         *,
         owner: QObject,
     ) -> None:
-        """Do ``work`` on another thread and answer on this one, or nowhere if ``owner`` is gone by then."""
+        """Do ``work`` on another thread and answer on this one, or nowhere if ``owner`` is gone by then.
+
+        A fault that nobody foresaw is answered too, and ``broken`` tells of it besides.
+        """
+        if self._stopping.is_set():
+            return
 
         def task() -> None:
             answer: Callable[[Any], None]
             try:
                 result: Any = work()
                 answer = done
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            except Exception as error:
                 result, answer = error, failed
+                if not isinstance(error, VxtrayError):
+                    log.exception("work for the window met a fault")
+                    self.call(lambda error=error: self.broken.emit(error))  # type: ignore[misc]  # outlives the except
             self.call(lambda: answer(result) if isValid(owner) else None)
 
         if len(self._workers) < _WORKERS:
@@ -90,12 +101,14 @@ class Bridge(QObject):
         self._tasks.put(task)
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._tasks.get()) is not None and not self._stopping.is_set():
             task()
 
     def stop(self) -> None:
         """Take no more work; what still runs (a hanging server, a keyring's prompt) is left behind after a moment."""
+        self._stopping.set()
         for _worker in self._workers:
             self._tasks.put(None)
+        until = time.monotonic() + _STOP_SECONDS
         for worker in self._workers:
-            worker.join(_STOP_SECONDS)
+            worker.join(max(0.0, until - time.monotonic()))

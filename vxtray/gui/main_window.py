@@ -77,7 +77,7 @@ class MainWindow(QMainWindow):
             shortcut.activated.connect(lambda key=key: self.sidebar.choose(key))
         QShortcut(QKeySequence(Qt.Key.Key_F1), self).activated.connect(lambda: self.sidebar.choose("help"))
         QShortcut(QKeySequence(Qt.Key.Key_F5), self).activated.connect(self.refresh)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self).activated.connect(self.close)
+        QShortcut(QKeySequence("Ctrl+W"), self).activated.connect(self.close)
 
     @Slot(str)
     def _show_page(self, key: str) -> None:
@@ -97,6 +97,7 @@ class MainWindow(QMainWindow):
         self.overview.refresh()
         self.reports.refresh()
         self.mail_server.refresh()
+        self.help.refresh()
 
     @Slot(str, bool)
     def _tell(self, text: str, good: bool) -> None:

@@ -4,8 +4,9 @@ GUI thread only; keyring and mail server are asked on ``vx-task``.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
@@ -16,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from vxtray.core import texts
-from vxtray.core.credentials import Secret, smtp_account
+from vxtray.core.credentials import Account, Secret, smtp_account
 from vxtray.core.errors import SettingsInvalid, VxtrayError
 from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.trial import Trial, send_trial
@@ -28,6 +29,8 @@ from vxtray.gui.smtp_form import SmtpForm
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, Kind, button, primary_button
+
+T = TypeVar("T")
 
 
 class SmtpDialog(QDialog):
@@ -41,10 +44,12 @@ class SmtpDialog(QDialog):
         self._context = context
         self._examination: Examination | None = None
         self._busy = False
+        self._asked: Account | None = None  # whose password the placeholder speaks of
+        self._opening = 0  # counts up at each end: an answer to an earlier opening is nobody's any more
         self.setWindowTitle(_("Mail server"))
         self.setObjectName("smtp-dialog")
         self.form = SmtpForm()
-        self.form.account_changed.connect(self._ask_for_password)
+        self.form.account_changed.connect(self._account_named)
         self.form.forget_wanted.connect(self._forget)
         self._make_buttons()
         self._lay_out()
@@ -94,7 +99,8 @@ class SmtpDialog(QDialog):
         whole.setSpacing(0)
         whole.addWidget(self._scroll, 1)
         whole.addLayout(buttons)
-        self.resize(px(620), px(560))
+        self.setMinimumWidth(px(560))
+        self.resize(px(620), px(660))
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -125,12 +131,19 @@ class SmtpDialog(QDialog):
         self.form.host.setFocus()
 
     @Slot()
+    def _account_named(self) -> None:
+        """Ask again for another account only: a button that went grey for a moment would swallow the click on it."""
+        if not self._still(self._asked):
+            self._ask_for_password()
+
+    @Slot()
     def _ask_for_password(self) -> None:
         """Say in the password field whether the keyring holds one for this server and user."""
         self.form.password.setPlaceholderText("")
         self.form.forget.setEnabled(False)
+        self._asked = None
         try:
-            account = smtp_account(self.form.typed(checked=False))
+            account = self._asked = smtp_account(self.form.typed(checked=False))
         except VxtrayError:
             return
         store = self._context.credentials
@@ -145,8 +158,8 @@ class SmtpDialog(QDialog):
             self.form.forget.setEnabled(stored and self.form.auth_mode() is not Auth.NONE)
 
         def unknown(error: Exception) -> None:
-            if self._still(account):
-                self.form.password.setPlaceholderText(words(error))
+            if self._still(account) and not self.message.isVisible():
+                self._complain(error)
 
         self._context.bridge.run(lambda: store.get(account), known, unknown, owner=self)
 
@@ -161,9 +174,11 @@ class SmtpDialog(QDialog):
         text = words(error)
         if isinstance(error, SettingsInvalid) and str(error.values.get("key", "")).startswith("smtp."):
             field = self.form.field(str(error.values["key"]))
-            allowed = _(str(error.values["allowed"]), **{k: v for k, v in error.values.items() if k in {"low", "high"}})
-            value = str(error.values.get("value", ""))
-            text = f"{field.accessibleName()}: {f'“{value}” – ' if value else ''}{allowed}."
+            name, value = field.accessibleName(), str(error.values.get("value", ""))
+            allowed = _(str(error.values["allowed"]), **{k: v for k, v in error.values.items() if k != "allowed"})
+            text = _("{field}: {allowed}.", field=name, allowed=allowed)
+            if value:
+                text = _("{field}: “{value}” – {allowed}.", field=name, value=value, allowed=allowed)
             field.setFocus()
         self.message.show_message(Kind.WARNING, text)
         self.message.show()
@@ -177,23 +192,32 @@ class SmtpDialog(QDialog):
         self._with_typed(self._keep_and_save)
 
     def _keep_and_save(self, smtp: Smtp) -> None:
-        text, store = self.form.password.text(), self._context.credentials
-        if not (text and smtp.signs_in):
-            self._store_settings()
+        text, store, values = self.form.password.text(), self._context.credentials, self.form.values()
+        if not text or smtp.auth is Auth.NONE:
+            self._store_settings(values)
             return
+
+        def stored() -> None:
+            self._set_busy(False)
+            self._store_settings(values)
+            self._context.service.mail_mended()
+
         self._set_busy(True)
+        self._run(lambda: store.set(smtp_account(smtp), Secret(text)), lambda _none: stored())
+
+    def _run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
+        """Do slow work; its answer counts only for as long as this opening of the dialog lasts."""
+        opening = self._opening
         self._context.bridge.run(
-            lambda: store.set(smtp_account(smtp), Secret(text)), lambda _none: self._stored(), self._failed, owner=self
+            work,
+            lambda answer: done(answer) if opening == self._opening else None,
+            lambda error: self._failed(error) if opening == self._opening else None,
+            owner=self,
         )
 
-    def _stored(self) -> None:
-        self._set_busy(False)
-        self._store_settings()
-        self._context.service.mail_mended()
-
-    def _store_settings(self) -> None:
+    def _store_settings(self, values: dict[str, object]) -> None:
         try:
-            self._context.model.update(self.form.values())
+            self._context.model.update(values)
         except VxtrayError as error:
             self._complain(error)
             return
@@ -206,9 +230,7 @@ class SmtpDialog(QDialog):
 
         def forget(smtp: Smtp) -> None:
             account = smtp_account(smtp)
-            self._context.bridge.run(
-                lambda: store.forget(account), lambda _found: self._ask_for_password(), self._failed, owner=self
-            )
+            self._run(lambda: store.forget(account), lambda _found: self._ask_for_password())
 
         self.form.password.clear()
         try:
@@ -249,13 +271,14 @@ class SmtpDialog(QDialog):
         self._set_busy(True)
         self.doctor.begin(_("Sending a test e-mail to {recipients}…", recipients=", ".join(smtp.recipients)))
         self._scroll_down()
-        language, secret = texts.current(), self._secret_source(smtp)
+        language, secret, service = texts.current(), self._secret_source(smtp), self._context.service
 
-        def sent(trial: Trial) -> None:
-            self._context.service.mail_proven(smtp)
-            self._sent(trial)
+        def work() -> Trial:
+            trial = send_trial(smtp, secret(), language)
+            service.mail_proven(smtp)
+            return trial
 
-        self._context.bridge.run(lambda: send_trial(smtp, secret(), language), sent, self._failed, owner=self)
+        self._run(work, self._sent)
 
     def _sent(self, trial: Trial) -> None:
         self._set_busy(False)
@@ -298,11 +321,13 @@ class SmtpDialog(QDialog):
 
     @Slot()
     def _scroll_down(self) -> None:
+        """Show the newest step, once the layout has made room for it."""
         bar = self._scroll.verticalScrollBar()
-        bar.setValue(bar.maximum())
+        QTimer.singleShot(0, self, lambda: bar.setValue(bar.maximum()))
 
     def done(self, result: int) -> None:
         """Close; what was typed and not saved is gone, the password above all."""
+        self._opening += 1
         self._end_test()
         self.form.password.clear()
         super().done(result)

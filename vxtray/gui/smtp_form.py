@@ -94,12 +94,11 @@ class SmtpForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(16)
         form.setVerticalSpacing(8)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         browse = button(_("Choose…"))
         browse.setAutoDefault(False)
         browse.clicked.connect(self._choose_ca_file)
-        self.port.setFixedWidth(px(86))
         self.recipients.setFixedHeight(px(58))
         for label, field in (
             (_("Server"), _beside(self.host, self.port)),
@@ -147,8 +146,9 @@ class SmtpForm(QWidget):
             self.ca_file.setText(name)
 
     def auth_mode(self) -> Auth:
-        """Return how to sign in."""
-        return _AUTHS[self.auth.currentIndex()][0]
+        """Return how to sign in; what the two entries cannot tell apart stays as it was saved."""
+        chosen = _AUTHS[self.auth.currentIndex()][0]
+        return self._base.auth if chosen is Auth.AUTO and self._base.auth is not Auth.NONE else chosen
 
     def values(self) -> dict[str, object]:
         """Return what is typed by dotted key, unchecked."""
@@ -174,7 +174,10 @@ class SmtpForm(QWidget):
         return msgspec.structs.replace(self._base, **fields)
 
     def _require(self, values: dict[str, object]) -> None:
-        for key, text in _REQUIRED:
+        required = list(_REQUIRED)
+        if self.password.text() and self.auth_mode() is not Auth.NONE:
+            required.append(("smtp.username", N_("enter the user name that the password belongs to")))
+        for key, text in required:
             if not values[key]:
                 raise SettingsInvalid(N_("{field}: {allowed}."), "", key=key, field=key, value="", allowed=text)
 

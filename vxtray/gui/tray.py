@@ -13,6 +13,7 @@ from vxtray.core.notices import MailSettled
 from vxtray.core.status import State, state_of
 from vxtray.core.texts import N_, _
 from vxtray.gui.actions import Actions
+from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.icons import TrayState, tray_icon
 from vxtray.gui.theme import theme
@@ -39,6 +40,7 @@ class Tray(QObject):
         self._context = context
         self._actions = actions
         self._icon: QSystemTrayIcon | None = None
+        self._shape = TrayState.OFFLINE
         self._state_line = QAction(self)
         self._state_line.setEnabled(False)
         self._menu = self._make_menu()
@@ -49,10 +51,11 @@ class Tray(QObject):
         self._refreshing.timeout.connect(self.refresh)
         self._refreshing.start(_REFRESH_MS)
         context.bridge.noticed.connect(self._noticed)
-        context.model.subscribe(lambda _change: self.refresh())
+        follow(self, context.model, lambda _change: self.refresh())
         theme().changed.connect(self.refresh)
         actions.told.connect(self._tell)
         actions.changed.connect(self.refresh)
+        self.refresh()
         self._look()
         self._looking.start(_SOON_MS)
 
@@ -65,6 +68,16 @@ class Tray(QObject):
     def icon(self) -> QSystemTrayIcon | None:
         """The icon that is shown, None where there is no tray."""
         return self._icon
+
+    @property
+    def shape(self) -> TrayState:
+        """What the icon says, or would say."""
+        return self._shape
+
+    @property
+    def menu(self) -> QMenu:
+        """The icon's menu."""
+        return self._menu
 
     def _make_menu(self) -> QMenu:
         menu, actions = QMenu(), self._actions
@@ -109,7 +122,7 @@ class Tray(QObject):
         """Show the state as icon, tool tip and first line of the menu."""
         service = self._context.service
         shape, text = _LOOK[state_of(service)]
-        words = _(text)
+        self._shape, words = shape, _(text)
         if shape is TrayState.OK and service.proven_at() is None:
             words = _("Set up, but not tried yet")
         if troubles := service.troubles():

@@ -36,7 +36,7 @@ def unknown(error: BaseException) -> VxtrayError:
     return VxtrayError(
         N_("An unknown fault: {reason}"),
         N_("The log holds the details; the page “Help & diagnostics” shows where it is."),
-        reason=f"{type(error).__name__}: {error}",
+        reason=redact(f"{type(error).__name__}: {error}"),
     )
 
 
@@ -73,6 +73,7 @@ class Hooks(QObject):
         super().__init__(bridge)
         self._bridge = bridge
         self._dialog: ReportDialog | None = None
+        self._before = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def install(self) -> None:
         """Take the place of the interpreter's hooks; an exception in a slot ends here too."""
@@ -82,13 +83,11 @@ class Hooks(QObject):
         self._bridge.broken.connect(self._shown)
 
     def remove(self) -> None:
-        """Give the interpreter's hooks back."""
-        sys.excepthook = sys.__excepthook__
-        threading.excepthook = threading.__excepthook__
-        sys.unraisablehook = sys.__unraisablehook__
+        """Give back the hooks that were there."""
+        sys.excepthook, threading.excepthook, sys.unraisablehook = self._before
 
     def _caught(self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
+        if issubclass(kind, KeyboardInterrupt | SystemExit):
             return
         known = error or kind()
         log.error("an unforeseen fault", exc_info=(kind, known, trace))

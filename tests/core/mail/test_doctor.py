@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.core.mail import hostile as h
-from tests.core.mail.conftest import PASSWORD, USER, Inbox, aiosmtpd, settings
+from tests.core.mail.wire import PASSWORD, USER, Inbox, aiosmtpd, settings
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import NotConfigured
 from vxtray.core.mail.doctor import Step, check

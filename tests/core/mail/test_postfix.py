@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.core.mail.conftest import PASSWORD, USER
+from tests.core.mail.wire import PASSWORD, USER
 from vxtray.core.credentials import Secret
 from vxtray.core.mail.doctor import check
 from vxtray.core.mail.faults import AuthError, Kind, RecipientsRefused, TlsError

@@ -5,7 +5,8 @@ the mails, so a crash between storing and alerting neither loses an alert nor re
 """
 
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, tzinfo
 from itertools import islice
 
@@ -14,6 +15,7 @@ import msgspec
 from vxtray import __version__
 from vxtray.core.alerts.document import alert_document
 from vxtray.core.alerts.rules import Alert, Rule, alerts_for
+from vxtray.core.events import SecurityEvent
 from vxtray.core.mail.outbox import Outbox, Outgoing
 from vxtray.core.mail.posting import mail_of, outgoing
 from vxtray.core.settings.tree import Settings
@@ -37,6 +39,7 @@ class AlertDesk:
     def __init__(self, outbox: Outbox, clock: Callable[[], datetime]) -> None:
         self._outbox = outbox
         self._clock = clock
+        self._guard = threading.RLock()  # between looking at cursor or pause and acting on it, neither may change
 
     def begin(self, store: EventStore) -> None:
         """Bind the cursor to a store just opened.
@@ -53,12 +56,38 @@ class AlertDesk:
 
         ``begin`` came before. Raises ``StoreError``.
         """
-        events = store.alertable(self._cursor(store) or 0)
         queued = 0
-        while chunk := list(islice(events, _CHUNK)):
-            mails = self._mails(alerts_for(chunk, settings.alerts), store.uuid, settings, language, zone)
-            queued += self._outbox.add_all(mails, self._clock(), facts={_CURSOR: f"{store.uuid}:{chunk[-1].seq}"})
+        with self._guard:
+            events = store.alertable(self._cursor(store) or 0)
+            while chunk := list(islice(events, _CHUNK)):
+                mails = self._mails(alerts_for(chunk, settings.alerts), store.uuid, settings, language, zone)
+                queued += self._outbox.add_all(mails, self._clock(), facts={_CURSOR: f"{store.uuid}:{chunk[-1].seq}"})
         return queued
+
+    def look_at(
+        self,
+        store: EventStore,
+        first_seq: int,
+        events: Sequence[SecurityEvent],
+        *,
+        alerts: bool,
+        settings: Settings,
+        language: str,
+        zone: tzinfo,
+    ) -> int:
+        """Queue the alerts of events just stored, without reading them again; return how many mails were new.
+
+        Where the cursor is not right before them, everything behind it is looked at (``catch_up``).
+        """
+        if not events:
+            return 0
+        with self._guard:
+            if self._cursor(store) != first_seq - 1:
+                return self.catch_up(store, settings, language, zone)
+            found = alerts_for(events, settings.alerts, first_seq=first_seq) if alerts else []
+            mails = self._mails(found, store.uuid, settings, language, zone)
+            last = first_seq + len(events) - 1
+            return self._outbox.add_all(mails, self._clock(), facts={_CURSOR: f"{store.uuid}:{last}"})
 
     def _cursor(self, store: EventStore) -> int | None:
         uuid, _, seq = self._outbox.fact(_CURSOR).rpartition(":")
@@ -87,20 +116,22 @@ class AlertDesk:
 
     def pause(self) -> Pause | None:
         """Return the pause in force; one that is over releases what it held."""
-        fact = self._outbox.fact(_PAUSE)
-        if not fact:
+        with self._guard:
+            fact = self._outbox.fact(_PAUSE)
+            if not fact:
+                return None
+            pause = msgspec.json.decode(fact, type=Pause)
+            if pause.until > self._clock():
+                return pause
+            self.resume()
             return None
-        pause = msgspec.json.decode(fact, type=Pause)
-        if pause.until > self._clock():
-            return pause
-        self.resume()
-        return None
 
     def hold(self, pause: Pause) -> None:
         """Hold alert mails from now on."""
-        self._outbox.set_fact(_PAUSE, msgspec.json.encode(pause).decode())
+        with self._guard:
+            self._outbox.set_fact(_PAUSE, msgspec.json.encode(pause).decode())
 
     def resume(self) -> int:
         """End the pause and queue what it held; return how many mails."""
-        self._outbox.set_fact(_PAUSE, "")
-        return self._outbox.release_held(self._clock())
+        with self._guard:
+            return self._outbox.release_held(self._clock(), forget=_PAUSE)

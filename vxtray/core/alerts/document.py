@@ -132,8 +132,15 @@ def _first_upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+#: Names that say no more than that the WAF counted something; the message then names the attack.
+_GENERIC = frozenset({"waf anomaly"})
+
+
 def _what(event: SecurityEvent, reader: Reader) -> str:
-    return reader.foreign(event.rule_name or event.message, 70) or reader.translate(CATEGORIES[event.category])
+    name = event.rule_name
+    if not name or (event.message and name.casefold() in _GENERIC):
+        name = event.message
+    return reader.foreign(name, 70) or reader.translate(CATEGORIES[event.category])
 
 
 def _incident(event: SecurityEvent, reader: Reader) -> str:

@@ -51,11 +51,16 @@ _MATCHES: Mapping[Rule, Callable[[SecurityEvent, Alerts], bool]] = MappingProxyT
 )
 
 
-def alerts_for(events: Iterable[SecurityEvent], settings: Alerts) -> list[Alert]:
-    """Return one alert for each event that matches a rule which is switched on, in the order of the events."""
+def alerts_for(events: Iterable[SecurityEvent], settings: Alerts, *, first_seq: int = 0) -> list[Alert]:
+    """Return one alert for each event that matches a rule which is switched on, in the order of the events.
+
+    ``first_seq`` is given for events just stored, which do not carry their numbers yet: those of the first and,
+    counting on, of all.
+    """
     alerts = []
-    for event in events:
+    for seq, event in enumerate(events, first_seq):
         matched = tuple(rule for rule in Rule if _MATCHES[rule](event, settings))
         if matched:
-            alerts.append(Alert(rule=matched[0], event=event, matched=matched))
+            numbered = msgspec.structs.replace(event, seq=seq) if first_seq else event
+            alerts.append(Alert(rule=matched[0], event=numbered, matched=matched))
     return alerts

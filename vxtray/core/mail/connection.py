@@ -160,7 +160,6 @@ class Connection:
             self.stream.start_tls(context, ascii_host(self._settings.host), self.deadline())
             assert self.stream.tls is not None
             self.certificate = certificates.describe(self.stream.tls)
-            self.capabilities = Capabilities()  # what was said in clear counts for nothing
 
     def _ask_for_tls(self) -> None:
         if not self.capabilities.starttls:

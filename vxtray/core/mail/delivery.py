@@ -16,6 +16,9 @@ from vxtray.core.settings.tree import Smtp
 
 log = logging.getLogger(__name__)
 
+#: While the keyring is locked, the whole queue waits this long, not each mail on its own.
+_LOCKED_PAUSE = timedelta(minutes=1)
+
 #: A fault that may heal by itself (a certificate renewed) is looked at again this seldom; a refused password never is.
 _SLOW_PROBE = timedelta(minutes=30)
 
@@ -35,6 +38,7 @@ class Courier:
         self._clock = clock
         self._paused_until: datetime | None = None
         self._paused = False
+        self._mended = 0
 
     @property
     def ready(self) -> bool:
@@ -46,38 +50,44 @@ class Courier:
     def mended(self, smtp: Smtp) -> None:
         """Try again with these settings: they, the password or a person's wish changed."""
         self.smtp = smtp
+        self.fault = None
+        self._mended += 1
         self._paused = False
 
     def deliver(self, parcel: Parcel) -> Outcome:
         """Try one mail once, and say what that means for it and for the others."""
+        smtp, mended = self.smtp, self._mended  # once: the settings may change while we talk to the server
         try:
-            secret = secret_for(self.smtp, self._credentials)
-            delivery = send(self.smtp, secret, parcel.mail_from, parcel.recipients, parcel.data)
+            secret = secret_for(smtp, self._credentials)
+            delivery = send(smtp, secret, parcel.mail_from, parcel.recipients, parcel.data)
         except (CredentialError, NotConfigured) as error:
-            return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT)
+            return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT, mended)
         except RecipientsRefused as error:
             self.fault = None
             return _refused_by_recipient(error)
         except MailError as error:
-            return self._failed(error)
+            return self._failed(error, mended)
         self.fault = None
         self._paused = False
         return _accepted(delivery)
 
-    def _failed(self, error: MailError) -> Outcome:
+    def _failed(self, error: MailError, mended: int) -> Outcome:
         log.info("delivery failed at %s: %s", error.step, error)
         if error.transient or error.in_doubt:
             self.fault = error
             return Outcome(verdict=Verdict.LATER, stage=error.step, reply=error.reply or str(error))
         if isinstance(error, MessageRefused):
             return Outcome(verdict=Verdict.FAILED, stage=error.step, reply=error.reply or str(error))
-        return self._stopped(error, Verdict.ACCOUNT, stage=error.step, reply=error.reply)
+        return self._stopped(error, Verdict.ACCOUNT, mended, stage=error.step, reply=error.reply)
 
-    def _stopped(self, error: VxtrayError, verdict: Verdict, stage: str = Stage.AUTH, reply: str = "") -> Outcome:
-        self.fault = error
-        if verdict is Verdict.ACCOUNT:
+    def _stopped(
+        self, error: VxtrayError, verdict: Verdict, mended: int, stage: str = Stage.AUTH, reply: str = ""
+    ) -> Outcome:
+        if mended == self._mended:  # else this was the fault of settings that nobody uses any more
+            self.fault = error
+            probe = self._clock() + (_LOCKED_PAUSE if verdict is Verdict.WAIT else _SLOW_PROBE)
+            self._paused_until = None if isinstance(error, AuthError) else probe
             self._paused = True
-            self._paused_until = None if isinstance(error, AuthError) else self._clock() + _SLOW_PROBE
         return Outcome(verdict=verdict, stage=stage, reply=reply or str(error))
 
 

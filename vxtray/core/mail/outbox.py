@@ -16,6 +16,8 @@ from vxtray.core.mail.statefile import StateFile, as_text, set_fact, settle_peri
 #: Minutes to the next try after each temporary failure; the last one repeats (peers' habits and RFC 5321, 4.5.4.1).
 _PAUSES = (1, 2, 5, 10, 15)
 _GIVE_UP_AFTER = timedelta(days=3)
+#: And never before so many tries: a mail that lay waiting over a long weekend is not given up at its first greylisting.
+_FEWEST_TRIES = 20
 
 
 class State(StrEnum):
@@ -224,7 +226,7 @@ class Outbox(StateFile):
         if outcome.verdict in {Verdict.ACCOUNT, Verdict.WAIT}:
             return State.QUEUED, now + timedelta(minutes=1)
         (added_at,) = db.execute("SELECT added_at FROM mails WHERE id = ?", (parcel.id,)).fetchone()
-        if now - datetime.fromisoformat(added_at) > _GIVE_UP_AFTER:
+        if parcel.tries + 1 >= _FEWEST_TRIES and now - datetime.fromisoformat(added_at) > _GIVE_UP_AFTER:
             return State.EXPIRED, now
         return State.QUEUED, now + timedelta(minutes=_PAUSES[min(parcel.tries, len(_PAUSES) - 1)])
 
@@ -241,7 +243,8 @@ class Outbox(StateFile):
         with self._transaction() as db:
             done = db.execute(
                 "UPDATE mails SET state = 'queued', next_try_at = ?, settled_at = '', added_at = CASE"
-                " WHEN state = 'expired' THEN ? ELSE added_at END WHERE id = ? AND state NOT IN ('sent', 'sending')",
+                " WHEN state = 'expired' THEN ? ELSE added_at END WHERE id = ? AND state != 'sending' AND EXISTS"
+                " (SELECT 1 FROM recipients WHERE mail = mails.id AND state != 'sent')",
                 (as_text(now), as_text(now), mail),
             ).rowcount
             db.execute("UPDATE recipients SET state = 'queued' WHERE mail = ? AND state = 'failed'", (mail,))
@@ -263,9 +266,11 @@ class Outbox(StateFile):
             if not done:
                 raise UsageError(N_("Mail {id} is not waiting."), "", id=mail)
 
-    def release_held(self, now: datetime) -> int:
-        """Queue every held mail; return how many."""
+    def release_held(self, now: datetime, *, forget: str = "") -> int:
+        """Queue every held mail, and forget the fact that held them, in one transaction; return how many mails."""
         with self._transaction() as db:
+            if forget:
+                set_fact(db, forget, "")
             return db.execute(
                 "UPDATE mails SET state = 'queued', next_try_at = ? WHERE state = 'held'", (as_text(now),)
             ).rowcount

@@ -61,13 +61,14 @@ class StateFile:
         self._lock = threading.RLock()
         with self._converted():
             private_folder(path.parent)
+            path.touch(mode=0o600)  # before SQLite makes it: its journals take over this mode
+            path.chmod(0o600)
             self._db = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA fullfsync=ON")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.executescript(_SCHEMA)
-            path.chmod(0o600)
 
     def close(self) -> None:
         """Close the file; calling it twice is harmless."""
@@ -117,7 +118,7 @@ class StateFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(path=self.path, reason=str(error)) from error
+            raise StoreError(path=self.path, reason=str(error).rstrip(".")) from error
 
 
 def as_text(moment: datetime) -> str:

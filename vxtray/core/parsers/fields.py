@@ -36,6 +36,11 @@ def address(text: str) -> str:
         return ""
 
 
+def network_address(text: str) -> str:
+    """Return an address, or the one a network begins with (``192.0.2.0/24``), "" where the text is neither."""
+    return address(text[:MAX_ADDRESS].partition("/")[0])
+
+
 @lru_cache(maxsize=4096)
 def port(text: str) -> int:
     """Return a port from 0 to 65535, 0 where the text is none."""

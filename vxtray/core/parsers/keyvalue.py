@@ -8,14 +8,16 @@ counts: what a stranger can write (an agent, a cookie) stands rather at the end 
 
 import re
 
-# Each pattern below can always finish where it stands, so nothing is ever tried twice: a quoted value ends at a quote
-# that is followed by another pair or by the end, else at the end of the line; a key has at most 64 characters.
-_KEY = r"[A-Za-z_]\w{0,63}="
-_END = rf"(?= +{_KEY}|{_KEY}\"| *\Z)"
-_BARE = rf"[^ \"]?[^ ]*(?: +(?!{_KEY})[^ ]+)*"
-_PLAIN = re.compile(rf"\b([A-Za-z_]\w{{0,63}})=(\"[^\"]*(?:\"(?!{_END})[^\"]*)*\"?|{_BARE})", re.ASCII | re.DOTALL)
+# Each pattern below can always finish where it stands, so nothing is ever tried twice (the possessive ++ and *+ say so
+# to the engine, too): a quoted value ends at a quote that is followed by another pair or by the end, else at the end of
+# the line; a key has at most 64 characters.
+_KEY = r"[A-Za-z_]\w{0,63}+="
+_END = rf"(?= {_KEY}|\Z| +{_KEY}|{_KEY}\"| *\Z)"
+_BARE = rf"[^ \"]?[^ ]*+(?: ++(?!{_KEY})[^ ]++)*+"
+_PLAIN = re.compile(rf"\b([A-Za-z_]\w{{0,63}}+)=(\"[^\"]*+(?:\"(?!{_END})[^\"]*+)*+\"?|{_BARE})", re.ASCII | re.DOTALL)
 _ESCAPED = re.compile(
-    rf"\b([A-Za-z_]\w{{0,63}})=(\"[^\"\\]*(?:(?:\\.?|\"(?!{_END}))[^\"\\]*)*\"?|{_BARE})", re.ASCII | re.DOTALL
+    rf"\b([A-Za-z_]\w{{0,63}}+)=(\"[^\"\\]*+(?:(?:\\.?|\"(?!{_END}))[^\"\\]*+)*+\"?|{_BARE})",
+    re.ASCII | re.DOTALL,
 )
 
 

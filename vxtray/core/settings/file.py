@@ -31,11 +31,15 @@ _HEADER = "vxtray. You may edit this file by hand; vxtray keeps your comments. â
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What a file meant: the settings, the keys that nobody knows, and its fault (then: the last good ones)."""
+    """What a file meant: the settings, the keys that nobody knows, and its fault (then: the last good ones).
+
+    ``stamp`` is the file's after a change of it; () where somebody else has changed it once more since.
+    """
 
     settings: Settings
     unknown: tuple[str, ...] = ()
     trouble: SettingsError | None = None
+    stamp: tuple[int, ...] = ()
 
 
 class SettingsFile:
@@ -67,6 +71,17 @@ class SettingsFile:
         except SettingsError:
             return Settings()
 
+    def remember(self) -> None:
+        """Keep what the file says now as its last good copy; does nothing where the file is not in order.
+
+        For the running program, so that an edit by hand outlives a second one that breaks the file.
+        """
+        with contextlib.suppress(SettingsError, OSError):
+            content = _bytes_of(self.path)
+            if content and content != _bytes_of(self._good):
+                keys.build(migrate(_parse(self.path, content)))
+                write_durably(self._good, content)
+
     def stamp(self) -> tuple[int, ...]:
         """Return a mark that differs after any change of the file, cheap enough to ask for every second."""
         try:
@@ -97,7 +112,12 @@ class SettingsFile:
                 merged = _merged(base, plain)
                 settings, unknown = keys.build(_parse(self.path, merged))
                 if merged == before or self._save(merged, before):
-                    return Loaded(settings, tuple(unknown), trouble)
+                    return Loaded(settings, tuple(unknown), trouble, self._stamp_of(merged))
+
+    def _stamp_of(self, content: bytes) -> tuple[int, ...]:
+        """Return the file's stamp, () where it no longer holds what was written."""
+        stamp = self.stamp()
+        return stamp if _bytes_of(self.path) == content else ()
 
     def _settled(self) -> bytes:
         """Return the file's bytes; an editor that empties a file before it fills it gets the time to finish."""
@@ -109,7 +129,8 @@ class SettingsFile:
 
     def replace(self, raw: Mapping[str, object]) -> Loaded:
         """Put a whole set of settings in place of the file (an import); what is not in ``raw`` is the default."""
-        settings, unknown = keys.build(migrate(dict(raw)))
+        raw = migrate(dict(raw))
+        settings, unknown = keys.build(raw)
         with self._locked():
             changes = {key: msgspec.to_builtins(keys.convert(key, value)) for key, value in keys.flatten(raw)
                        if key in keys.LEAVES}  # fmt: skip
@@ -123,22 +144,42 @@ class SettingsFile:
             raw = _parse(self.path, before)
         except SettingsBroken as error:
             self._keep_aside("broken", before)
-            return _bytes_of(self._good), error
-        if before and raw.get("version", VERSION) != VERSION:
-            self._keep_aside(f"version-{raw['version']}", before)
-            return _merged(b"", dict(keys.flatten(migrate(raw)))), None
-        return before, None
+            return self._good_base(), error
+        return self._in_this_version(raw, before), None
+
+    def _good_base(self) -> bytes:
+        """Return the last good copy's text, none where that is broken too."""
+        try:
+            good = _bytes_of(self._good)
+            raw = _parse(self._good, good)
+            keys.build(migrate(raw))
+        except SettingsError:
+            return b""
+        return self._in_this_version(raw, good)
+
+    def _in_this_version(self, raw: dict[str, Any], text: bytes) -> bytes:
+        """Return the text; one of an older version is kept aside and written anew in this version's layout."""
+        migrated = migrate(raw)
+        if raw.get("version", VERSION) == VERSION:
+            return text
+        self._keep_aside(f"version-{raw['version']}", text)
+        return _merged(b"", dict(keys.flatten(migrated)))
 
     def _keep_aside(self, why: str, content: bytes) -> None:
         name = f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"
+        place, number = self.path.with_name(name), 1
+        while place.exists():  # another one in the same second
+            number += 1
+            place = self.path.with_name(f"{name}-{number}")
         with _saving(self.path):
-            write_durably(self.path.with_name(name), content)
+            write_durably(place, content)
 
     def _save(self, content: bytes, before: bytes) -> bool:
         """Write the file and its good copy; False, and nothing written, where a hand edit came in between."""
         with _saving(self.path):
             if not write_durably(self.path, content, only_if=lambda: _bytes_of(self.path) == before):
                 return False
+        with contextlib.suppress(OSError):  # only a spare copy: the change itself is saved
             write_durably(self._good, content)
         return True
 
@@ -201,7 +242,7 @@ def _merged(content: bytes, changes: Mapping[str, object]) -> bytes:
             _put(document, key, value)
         text = tomlkit.dumps(document)
         kept = tomllib.loads(text) == _plain(expected)
-    except (tomlkit.exceptions.TOMLKitError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
+    except (tomlkit.exceptions.TOMLKitError, ValueError, KeyError, TypeError, AttributeError):
         kept, text = False, ""
     if not kept:  # a layout that tomlkit cannot edit in place: the values matter more than the comments
         text = tomlkit.dumps(expected)
@@ -216,7 +257,8 @@ def _put(document: Any, key: str, value: object) -> None:
         if folder not in document:
             if value is RESET:
                 return
-            document[folder] = tomlkit.table()
+            inside = isinstance(document, tomlkit.items.InlineTable)  # which takes no other kind
+            document[folder] = tomlkit.inline_table() if inside else tomlkit.table()
         document = document[folder]
     if value is RESET:
         document.pop(name, None)

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 import msgspec
 
 from vxtray.core.errors import N_, SettingsInvalid, UsageError
-from vxtray.core.settings.tree import Settings, check_value
+from vxtray.core.settings.tree import Settings, check_value, shown
 
 _TRUE = frozenset({"true", "on", "yes", "1"})
 _FALSE = frozenset({"false", "off", "no", "0"})
@@ -91,8 +91,8 @@ def convert(key: str, value: object) -> object:
     kind = LEAVES[key].type
     try:
         result = msgspec.convert(_prepare(kind, value), kind)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise SettingsInvalid(key=key, value=_shown(value), allowed=_allowed(kind), **_choices(kind)) from error
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise SettingsInvalid(key=key, value=shown(value), allowed=_allowed(kind), **_choices(kind)) from error
     check_value(key, result)
     return result
 
@@ -102,7 +102,7 @@ def _prepare(kind: Any, value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, tuple):
-        return [_prepare(Any, item) for item in value]
+        return [_prepare(str, item) for item in value]
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)
     if not isinstance(value, str):
@@ -145,11 +145,6 @@ def _allowed(kind: Any) -> str:
     return N_("it must be a day from 1 to 31, or “last”")
 
 
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
-
-
 def build(raw: Mapping[str, object]) -> tuple[Settings, list[str]]:
     """Return the settings that a parsed file means, and the keys in it that nobody knows.
 
@@ -162,7 +157,7 @@ def build(raw: Mapping[str, object]) -> tuple[Settings, list[str]]:
             put(known, key, msgspec.to_builtins(convert(key, value)))
         elif key != "version":
             if any(leaf.startswith(key + ".") for leaf in LEAVES):
-                raise SettingsInvalid(key=key, value=_shown(value), allowed=N_("it must be a section"))
+                raise SettingsInvalid(key=key, value=shown(value), allowed=N_("it must be a section"))
             unknown.append(key)
     return msgspec.convert(known, Settings), unknown
 

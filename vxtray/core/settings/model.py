@@ -35,6 +35,7 @@ class SettingsModel:
         self._stamp: tuple[int, ...] = file.stamp()
         self.loaded: Loaded = file.read_or_last_good()
         self.current: Settings = self.loaded.settings
+        file.remember()
 
     def update(self, changes: Mapping[str, object]) -> Settings:
         """Change some keys in one step and return the new tree.
@@ -46,7 +47,7 @@ class SettingsModel:
         if not changes:
             return self.current
         loaded = self.file.merge(changes)
-        self._stamp = self.file.stamp()
+        self._stamp = loaded.stamp
         self._publish(loaded)
         return self.current
 
@@ -57,6 +58,8 @@ class SettingsModel:
         loaded = self.file.read_or_last_good()
         if loaded.trouble is not None:
             loaded = Loaded(self.current, self.loaded.unknown, loaded.trouble)
+        else:
+            self.file.remember()
         self._publish(loaded)
         return self.current
 

@@ -274,14 +274,14 @@ def is_host(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         labels = text.removesuffix(".").split(".")
-        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+        return len(text) <= 253 and text.isprintable() and all(_LABEL.fullmatch(label) for label in labels)
     return True
 
 
 def is_address(text: str) -> bool:
     """True for an e-mail address that can stand in an SMTP envelope: no blanks, quotes, display name or parameters."""
     local, at, domain = text.rpartition("@")
-    return bool(at and _LOCAL_PART.fullmatch(local)) and ".." not in local and is_host(domain)
+    return bool(at and _LOCAL_PART.fullmatch(local)) and text.isprintable() and ".." not in local and is_host(domain)
 
 
 def is_network(text: str) -> bool:
@@ -327,15 +327,13 @@ _IS_ADDRESS = Check(is_address, N_("it must be an e-mail address such as name@ex
 _IS_HOST = Check(is_host, N_("it must be a server name such as smtp.example.com, without port and without http://"))
 _IS_URL = Check(_is_safe_url, N_("it must begin with https:// (http:// only for this machine)"))
 _IS_NETWORK = Check(is_network, N_("it must be an address or a network such as 192.0.2.0/24"))
-_ONE_LINE = Check(str.isprintable, N_("it must be one line of plain text"))
+_ONE_LINE = Check(lambda v: not isinstance(v, str) or v.isprintable(), N_("it must be one line of plain text"))
 
-#: By dotted key; empty texts pass unless the key is in ``_REQUIRED``.
+#: By dotted key, ``_ONE_LINE`` for the others; empty texts pass unless the key is in ``_REQUIRED``.
 CHECKS: dict[str, Check] = {
     "smtp.host": _IS_HOST,
     "smtp.port": _range(1, 65535),
-    "smtp.username": _ONE_LINE,
     "smtp.from_address": _IS_ADDRESS,
-    "smtp.from_name": _ONE_LINE,
     "smtp.recipients": _IS_ADDRESS,
     "smtp.timeout_seconds": _range(1, 600),
     "smtp.oauth.authorize_url": _IS_URL,
@@ -372,11 +370,17 @@ CHECKS: dict[str, Check] = {
 _REQUIRED = frozenset(key for key, check in CHECKS.items() if check is _IS_TIME)
 
 
+def shown(value: object) -> str:
+    """Return a refused value for a message: bounded, and without what would steer a terminal."""
+    text = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(value)[:81])
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 def check_value(key: str, value: object) -> None:
     """Raise ``SettingsInvalid`` where a leaf's value is of the right type but not allowed."""
-    check = CHECKS.get(key)
-    if check is None or (value == "" and key not in _REQUIRED):
+    check = CHECKS.get(key, _ONE_LINE)
+    if value == "" and key not in _REQUIRED:
         return
     for item in value if isinstance(value, tuple) else (value,):
         if not check.test(item):
-            raise SettingsInvalid(key=key, value=item, allowed=check.allowed, **check.values)
+            raise SettingsInvalid(key=key, value=shown(item), allowed=check.allowed, **check.values)

@@ -1,4 +1,73 @@
-"""Where events come from. ``logfile`` reads files, ``importer`` takes them into the event store, once per line.
+"""Where events come from: what every live source promises, and what it hands over.
 
-Whoever calls decides the thread or process; nothing here starts one.
+``syslog`` listens, ``follower`` watches log files, ``logfile`` reads one file, ``importer`` takes files in once. The
+caller decides the thread or process; nothing here starts one.
 """
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from vxtray.core.store import Position
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines as they were read, in order, not yet parsed.
+
+    ``source`` names the source in the health display (``syslog udp``, a path). ``position`` is committed together with
+    the events of these lines (None where they cannot be read again). ``alerts`` is false for a backlog, whose events
+    never raise alerts. ``received`` is aware and in UTC. ``zone`` is an IANA name for times without one, "" for the
+    machine's.
+    """
+
+    source: str
+    lines: tuple[bytes, ...]
+    received: datetime
+    position: Position | None = None
+    alerts: bool = True
+    format: str = "auto"
+    zone: str = ""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source counts itself: lines given up before they were queued, by reason, and its last fault ("" none).
+
+    ``dropped`` keys: ``kernel`` (SO_RXQ_OVFL), ``queue`` (full), ``sender`` (not allowed), ``rate`` (per sender),
+    ``length``, ``connections``.
+    """
+
+    dropped: dict[str, int] = {}
+    fault: str = ""
+    where: str = ""
+
+
+#: Takes a batch. False where it could not be taken because the queue is full: a source that can read again waits and
+#: tries once more, one that cannot counts the lines as dropped.
+Emit = Callable[[Batch], bool]
+
+
+class Source(Protocol):
+    """One socket, file or cursor, run on a thread of its own (``vx-source-<name>``)."""
+
+    @property
+    def name(self) -> str:
+        """Which source this is, unique among those that run."""
+
+    def run(self, emit: Emit, stop: threading.Event) -> None:
+        """Read until ``stop`` is set; return within a second of it. Faults that pass are waited out and told in
+        ``health``; raises ``VxtrayError`` where it cannot work at all (a port that is taken).
+        """
+
+    def health(self) -> Health:
+        """Return the counts so far; any thread."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A source that should run; one whose ``config`` (any value that can be compared) changed is begun anew."""
+
+    name: str
+    config: object
+    make: Callable[[], Source]

@@ -15,8 +15,8 @@ import msgspec
 
 from vxtray.core.errors import LogFileError
 from vxtray.core.events import SecurityEvent
-from vxtray.core.parsers import TOO_LONG, Ignored, Outcome, parse
-from vxtray.core.sources.logfile import STDIN, LogFile, Record, open_log
+from vxtray.core.parsers import TOO_LONG, TOO_LONG_RECORD, Ignored, Outcome, parse
+from vxtray.core.sources.logfile import STDIN, LogFile, Record, assembled, open_log
 from vxtray.core.store import Position
 
 #: Events in one transaction.
@@ -26,7 +26,8 @@ _STEP = 2000
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did. ``read`` lines are stored + duplicates + ignored + rejected.
+    """What an import did. ``read`` lines are stored + duplicates + ignored + rejected; a record of several lines counts
+    as one, and one that holds several events as so many.
 
     ``duplicates`` are lines that an earlier import has read, ``ignored`` those that were understood and hold no
     security event; ``by_format`` counts the stored events by log family; ``stopped`` says that it was told to stop.
@@ -79,20 +80,30 @@ class _Import:
         """Read one file to its end; ``tell`` is asked now and then whether to stop. Return whether it was."""
         key = log.keys()[0]
         start = remembered(self._store, log)
-        offset, stop, fault = start, False, None
+        begin, offset, settled, stop, fault = 0 if log.spans_lines() else start, start, 0, False, None
+        # Lines are passed over quickly; records must be put together to be counted.
         try:
-            for count, record in enumerate(log.records(start), 1):
-                if not self._line(log.path, record):
+            for count, record in enumerate(assembled(log.records(begin)), 1):
+                if begin < start:
+                    self.duplicates += 1
+                    begin = record.end if record.settled else begin
+                    continue
+                done = self._line(log.path, record)
+                stop = stop or (count % _STEP == 0 and tell())
+                if not record.settled:
+                    continue
+                if not done:
                     break
-                offset = record.end
-                if len(self._batch) >= BATCH:
+                offset, settled = record.end, len(self._batch)
+                if settled >= BATCH:
                     self._flush(Position(key=key, offset=offset))
-                if count % _STEP == 0 and tell():
-                    stop = True
+                    settled = 0
+                if stop:
                     break
         except LogFileError as error:
             # Damaged in the middle: what came before is kept.
             fault = error
+            del self._batch[settled:]
         self.duplicates += log.skipped
         if offset != start:
             self._flush(Position(key=key, offset=offset))
@@ -105,6 +116,8 @@ class _Import:
         outcome = _outcome(record, self._format, self._zone)
         if isinstance(outcome, SecurityEvent):
             self._batch.append(outcome)
+        elif isinstance(outcome, tuple):
+            self._batch += outcome
         elif isinstance(outcome, Ignored):
             self.ignored += 1
         else:
@@ -128,7 +141,9 @@ def remembered(store: Remembers, log: LogFile) -> int:
 
 
 def _outcome(record: Record, log_format: str, zone: tzinfo) -> Outcome:
-    return TOO_LONG if record.cut else parse(record.text, format=log_format, zone=zone)
+    if record.cut:
+        return TOO_LONG_RECORD if "\n" in record.text or record.text.startswith("{") else TOO_LONG
+    return parse(record.text, format=log_format, zone=zone)
 
 
 def import_files(
@@ -197,7 +212,10 @@ def parse_file(
     zone: tzinfo,
     stdin: BinaryIO | None = None,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Yield line number and outcome of each line of a file, without any store. Raises ``LogFileError``."""
+    """Yield the number of the first line and the outcome of each record of a file, without any store.
+
+    Raises ``LogFileError``.
+    """
     with open_log(path, stdin) as log:
-        for record in log.records():
+        for record in assembled(log.records()):
             yield record.line, _outcome(record, format, zone)

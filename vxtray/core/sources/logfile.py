@@ -16,7 +16,7 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
@@ -25,6 +25,7 @@ import msgspec
 
 from vxtray.core.errors import N_, LogFileError
 from vxtray.core.parsers import MAX_LINE
+from vxtray.core.parsers.records import MAX_RECORD, Assembler, opens, spans_lines
 
 #: The name of standard input.
 STDIN = "-"
@@ -46,10 +47,12 @@ _CONTROLS = bytes(b for b in (*range(32), 127) if b not in b"\t\n\f\r\x1b")
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line: its number from 1, the offset after it in the uncompressed stream, and its text without line end.
+    """One line, or after ``assembled`` the lines that make one record: the number of its first line from 1, the offset
+    after it in the uncompressed stream, and its text without the last line end.
 
-    ``cut`` says that it was longer than 64 KiB and ``text`` holds the beginning only; ``ended`` is false for a last
-    line without its line feed, which may still be growing.
+    ``cut`` says that it was too long and ``text`` holds the beginning only; ``ended`` is false for a last line without
+    its line feed and for a last record without its end, which may still be growing. Reading may start again at ``end``
+    only where it is ``settled``; otherwise records that follow began before.
     """
 
     line: int
@@ -57,6 +60,7 @@ class Record(msgspec.Struct, frozen=True):
     text: str
     cut: bool = False
     ended: bool = True
+    settled: bool = True
 
 
 class _Stream(Protocol):
@@ -123,6 +127,10 @@ class LogFile:
             keys[f"file:{running.hexdigest()[:40]}.{length}"] = None
         return tuple(reversed(keys))
 
+    def spans_lines(self) -> bool:
+        """Return whether the file begins with a record of several lines."""
+        return spans_lines(self._head[:_HEAD].decode("utf-8", "replace"))
+
     def records(self, start: int = 0) -> Iterator[Record]:
         """Yield the lines from byte ``start`` of the uncompressed stream on, as ``Record.end`` gave it.
 
@@ -142,14 +150,14 @@ class LogFile:
                 if not block:
                     continue
             first, *others = block.split(b"\n")
-            held, size = (held + first)[: MAX_LINE + 1], size + len(first)
+            held, size = _beginning(held + first), size + len(first)
             for piece in others:
                 line += 1
                 offset += size + 1
                 if not skip_rest:
                     yield _record(line, offset, held, size)
                 skip_rest = False
-                held, size = piece[: MAX_LINE + 1], len(piece)
+                held, size = _beginning(piece), len(piece)
         if size and not skip_rest:
             yield _record(line + 1, offset + size, held, size, ended=False)
 
@@ -194,10 +202,33 @@ class LogFile:
         return block
 
 
+def _limit(raw: bytes) -> int:
+    """Return how long a line may be: one that is a whole JSON record may be as long as one over many lines."""
+    return MAX_RECORD if raw.startswith(b"{") else MAX_LINE
+
+
+def _beginning(raw: bytes) -> bytes:
+    """Return what is kept of a line: a byte more than it may have."""
+    return raw if len(raw) <= MAX_LINE else raw[: _limit(raw) + 1]
+
+
 def _record(line: int, end: int, raw: bytes, size: int, *, ended: bool = True) -> Record:
     if line == 1:
         raw = raw.removeprefix(_BOM)
-    return Record(line, end, raw.removesuffix(b"\r").decode("utf-8", "replace"), size > MAX_LINE, ended)
+    return Record(line, end, raw.removesuffix(b"\r").decode("utf-8", "replace"), size > _limit(raw), ended)
+
+
+def assembled(lines: Iterable[Record]) -> Iterator[Record]:
+    """Put together the lines that make one record (``parsers.records``); the others pass as they are."""
+    assembler = Assembler()
+    for line in lines:
+        if assembler.idle and (line.cut or not opens(line.text)):
+            yield line
+            continue
+        for done in assembler.feed(line.line, line.text, line.end):
+            yield Record(done.line, done.end, done.text, done.cut, line.ended, done.settled)
+    for done in assembler.finish():
+        yield Record(done.line, done.end, done.text, done.cut, done.settled, done.settled)
 
 
 def open_log(path: str | Path, stdin: BinaryIO | None = None) -> LogFile:

@@ -35,7 +35,7 @@ class AlertsPage(Page):
         for key, title, text in _ROWS:
             row = ToggleRow(_(title), _(text))
             row.toggle.setObjectName(f"alerts.{key}")
-            bind_row(row, context.model, f"alerts.{key}", self._told)
+            bind_row(row, context.model, f"alerts.{key}", self._say_saved)
             card.add_row(row)
         severity = ChoiceField()
         severity.setAccessibleName(_("Web attacks count from severity"))
@@ -45,8 +45,11 @@ class AlertsPage(Page):
         self.add(card)
         self.add_stretch()
 
-    def _told(self, error: VxtrayError | None) -> None:
-        if error is None:
+    def _say_saved(self, error: VxtrayError | None) -> None:
+        if error is None:  # why a switch went back stands in its row
             self.say(_("Saved"))
-        else:
+
+    def _told(self, error: VxtrayError | None) -> None:
+        self._say_saved(error)
+        if error is not None:
             self.say(words(error), Kind.WARNING)

@@ -70,10 +70,14 @@ class HelpPage(Page):
 
     def showEvent(self, event: object) -> None:
         """Read the end of the log when the page is looked at."""
+        self.refresh()
+        super().showEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
+
+    def refresh(self) -> None:
+        """Show what the log says now, the newest lines in sight."""
         self._log.setPlainText(self._tail())
         bar = self._log.verticalScrollBar()
         bar.setValue(bar.maximum())
-        super().showEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
 
     def _tail(self) -> str:
         try:

@@ -6,6 +6,7 @@ from vxtray.core.mail.delivery import secret_for
 from vxtray.core.settings.tree import Security, Smtp
 from vxtray.core.texts import N_, _
 from vxtray.gui.actions import Actions
+from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView, Examination
 from vxtray.gui.smtp_dialog import SmtpDialog
@@ -45,7 +46,7 @@ class MailServerPage(Page):
         for part in (self._empty, self._card, self.doctor):
             self.add(part)
         self.add_stretch()
-        context.model.subscribe(lambda _change: self.refresh())
+        follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
     def refresh(self) -> None:
@@ -83,7 +84,7 @@ class MailServerPage(Page):
 
 def _lines(smtp: Smtp) -> list[tuple[str, str]]:
     lines = [
-        (_("Server"), f"{smtp.host}, {_('port')} {smtp.port}"),
+        (_("Server"), _("{server}, port {port}", server=smtp.host, port=smtp.port)),
         (_("Encryption"), _(_SECURITY[smtp.security])),
         (_("User name"), smtp.username if smtp.signs_in else _("no sign-in")),
         (_("From"), f"{smtp.from_name} <{smtp.from_address}>" if smtp.from_name else smtp.from_address or "–"),

@@ -7,10 +7,11 @@ from PySide6.QtCore import QTimer, Signal, Slot
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
 from vxtray.core.reports.period import Cadence
-from vxtray.core.service import Trouble
 from vxtray.core.status import State, state_of
 from vxtray.core.texts import N_, _, plural
+from vxtray.core.troubles import Trouble
 from vxtray.gui.actions import Actions
+from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
 
@@ -71,7 +72,7 @@ class OverviewPage(Page):
         self._timer.setInterval(_REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
         context.bridge.noticed.connect(self._noticed)
-        context.model.subscribe(lambda _change: self.refresh())
+        follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
     def showEvent(self, event: object) -> None:
@@ -151,7 +152,8 @@ class OverviewPage(Page):
         failed = plural("{n} not delivered", "{n} not delivered", counts["failed"])
         beside = ", ".join(text for text, n in ((held, counts["held"]), (failed, counts["failed"])) if n)
         waiting = texts.format_number(counts["queued"], language)
-        self._queue.show_figure(_("Mail queue"), waiting, beside or _("Nothing waits."))
+        idle = _("Waiting to be sent") if counts["queued"] else _("Nothing waits.")
+        self._queue.show_figure(_("Mail queue"), waiting, beside or idle)
         alerts = service.settings.alerts
         on = sum((alerts.critical, alerts.waf_blocked, alerts.waf_detected, alerts.new_ban))
         paused = service.paused_until() is not None

@@ -5,14 +5,13 @@ from PySide6.QtWidgets import QLineEdit
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
 from vxtray.core.reports.period import Cadence, report_zone
-from vxtray.core.settings.model import Change
 from vxtray.core.settings.tree import Weekday
 from vxtray.core.texts import N_, _
 from vxtray.gui.actions import Actions
-from vxtray.gui.bindings import bind_choice, bind_list, bind_row, bind_time
+from vxtray.gui.bindings import Told, bind_choice, bind_list, bind_row, bind_time, follow
 from vxtray.gui.context import Context
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Card, ChoiceField, Kind, Page, TimeField, ToggleRow, button, plain_label
+from vxtray.gui.widgets import Card, ChoiceField, Page, TimeField, ToggleRow, button, mark, plain_label
 
 _WEEKDAYS = (
     (Weekday.MONDAY, N_("Monday")),
@@ -23,6 +22,11 @@ _WEEKDAYS = (
     (Weekday.SATURDAY, N_("Saturday")),
     (Weekday.SUNDAY, N_("Sunday")),
 )
+_TIMES = {
+    Cadence.DAILY: N_("Time of the daily report"),
+    Cadence.WEEKLY: N_("Time of the weekly report"),
+    Cadence.MONTHLY: N_("Time of the monthly report"),
+}
 
 
 class ReportsPage(Page):
@@ -44,58 +48,72 @@ class ReportsPage(Page):
         self.add(card)
         self.add(self._recipients())
         self.add_stretch()
-        context.model.subscribe(self._changed)
+        follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
     def _daily(self) -> ToggleRow:
-        time = self._time("daily")
+        time = self._time(Cadence.DAILY)
         return self._row("daily", _("Daily report"), (plain_label(_("at"), "muted", wrap=False), time))
 
     def _weekly(self) -> ToggleRow:
-        day, time = ChoiceField(), self._time("weekly")
+        day, time = ChoiceField(), self._time(Cadence.WEEKLY)
         day.setAccessibleName(_("Day of the weekly report"))
         choices = [(value, _(text)) for value, text in _WEEKDAYS]
-        bind_choice(day, self._context.model, "reports.weekly.weekday", choices, self._told)
+        bind_choice(day, self._context.model, "reports.weekly.weekday", choices, self._telling(Cadence.WEEKLY))
         return self._row("weekly", _("Weekly report"), (day, plain_label(_("at"), "muted", wrap=False), time))
 
     def _monthly(self) -> ToggleRow:
-        day, time = ChoiceField(), self._time("monthly")
+        day, time = ChoiceField(), self._time(Cadence.MONTHLY)
         day.setAccessibleName(_("Day of the monthly report"))
         choices: list[tuple[object, str]] = [(n, _("Day {n}", n=n)) for n in range(1, 32)]
         choices.append(("last", _("Last day")))
-        bind_choice(day, self._context.model, "reports.monthly.day", choices, self._told)
+        bind_choice(day, self._context.model, "reports.monthly.day", choices, self._telling(Cadence.MONTHLY))
         return self._row("monthly", _("Monthly report"), (day, plain_label(_("at"), "muted", wrap=False), time))
 
-    def _time(self, cadence: str) -> TimeField:
+    def _time(self, cadence: Cadence) -> TimeField:
         time = TimeField()
-        time.setAccessibleName(_("Time"))
-        bind_time(time, self._context.model, f"reports.{cadence}.time", self._told)
+        time.setAccessibleName(_(_TIMES[cadence]))
+        bind_time(time, self._context.model, f"reports.{cadence}.time", self._telling(cadence))
         return time
 
     def _row(self, cadence: str, title: str, fields: tuple[object, ...]) -> ToggleRow:
         row = ToggleRow(title, "", fields)  # type: ignore[arg-type]  # a tuple of widgets
         row.toggle.setObjectName(f"reports.{cadence}.enabled")
-        bind_row(row, self._context.model, f"reports.{cadence}.enabled", self._told)
+        bind_row(row, self._context.model, f"reports.{cadence}.enabled", self._say_saved)
         return row
 
     def _recipients(self) -> Card:
         card = Card(_("Recipients"))
         self.recipients = QLineEdit()
         self.recipients.setAccessibleName(_("Recipients of the reports"))
-        bind_list(self.recipients, self._context.model, "reports.recipients", self._told)
+        self._trouble = plain_label(role="trouble")
+        self._trouble.hide()
+        bind_list(self.recipients, self._context.model, "reports.recipients", self._told_of_recipients)
         card.add(self.recipients)
+        card.add(self._trouble)
         self._hint = plain_label(role="muted")
         card.add(self._hint)
         return card
 
-    def _told(self, error: VxtrayError | None) -> None:
-        if error is None:
+    def _say_saved(self, error: VxtrayError | None) -> None:
+        if error is None:  # why a switch went back stands in its row
             self.say(_("Saved"))
-        else:
-            self.say(words(error), Kind.WARNING)
 
-    def _changed(self, _change: Change) -> None:
-        self.refresh()
+    def _telling(self, cadence: Cadence) -> Told:
+        """Return where a row's time and day tell of a save."""
+
+        def told(error: VxtrayError | None) -> None:
+            row = self._rows[cadence]
+            row.clear_trouble() if error is None else row.show_trouble(words(error))
+            self._say_saved(error)
+
+        return told
+
+    def _told_of_recipients(self, error: VxtrayError | None) -> None:
+        self._trouble.setText("" if error is None else words(error))
+        self._trouble.setVisible(error is not None)
+        mark(self.recipients, wrong=error is not None)
+        self._say_saved(error)
 
     def refresh(self) -> None:
         """Say when each report leaves next, and who gets it."""

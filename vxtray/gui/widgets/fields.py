@@ -7,6 +7,13 @@ from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSpinBox, QTimeEdit, 
 from vxtray.gui.theme import theme
 
 
+def mark(field: QWidget, *, wrong: bool) -> None:
+    """Show a field's outline in the colour of a fault, or as usual; the reason stands beside it in words."""
+    field.setProperty("invalid", wrong)
+    field.style().unpolish(field)
+    field.style().polish(field)
+
+
 def _indent(field: QAbstractSpinBox) -> None:
     # the style sheet's padding widens a spin box but does not move its text
     field.lineEdit().setTextMargins(theme().px(8), 0, 0, 0)

@@ -3,8 +3,8 @@
 import re
 from typing import Literal
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt
+from PySide6.QtGui import QAction, QClipboard, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 Role = Literal["body", "heading", "figure", "strong", "muted", "secondary", "trouble", "pill"]
@@ -29,13 +29,52 @@ class PlainLabel(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        """Show ``text``; long runs get invisible places to break, unless the text is there to be copied."""
-        copied = self.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
-        super().setText(text if copied else _LONG_RUN.sub(_breakable, text))
+        """Show ``text``; long runs get invisible places to break, which no copy takes along."""
+        super().setText(_LONG_RUN.sub(_breakable, text))
 
     def text(self) -> str:
         """Return the text as it was given."""
         return super().text().replace(_BREAK, "")
+
+    def selectedText(self) -> str:
+        """Return what is selected, as it was given."""
+        return super().selectedText().replace(_BREAK, "")
+
+    def setSelection(self, start: int, length: int) -> None:
+        """Select ``length`` characters of the text as it was given."""
+        shown = super().text()
+        places = [at for at, character in enumerate(shown) if character != _BREAK] + [len(shown)]
+        super().setSelection(places[start], places[start + length] - places[start])
+
+    def allow_selection(self) -> None:
+        """Let mouse and keyboard select the text; Ctrl+C, the menu and X11's middle click paste it as it was given."""
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        # Qt's own menu and its own words, but with our copy
+        words_of_qt = QCoreApplication.translate  # by another name, or our catalogue would want French for it
+        copy = QAction(words_of_qt("QWidgetTextControl", "&Copy"), self)
+        copy.triggered.connect(self._copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy without the places to break."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self._copy()
+        else:
+            super().keyPressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Hand X11 its primary selection without the places to break."""
+        super().mouseReleaseEvent(event)
+        clipboard = QGuiApplication.clipboard()
+        if self.hasSelectedText() and clipboard.supportsSelection():
+            clipboard.setText(self.selectedText(), QClipboard.Mode.Selection)
+
+    def _copy(self) -> None:
+        if self.hasSelectedText():
+            QGuiApplication.clipboard().setText(self.selectedText())
 
     def minimumSizeHint(self) -> QSize:
         """Return the least width, and the height that the text needs at the present width.
@@ -66,9 +105,7 @@ def plain_label(text: str = "", role: Role = "body", *, wrap: bool = True, selec
     label = PlainLabel("", role)
     label.setWordWrap(wrap)
     if selectable:
-        label.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
+        label.allow_selection()
     label.setText(text)
     return label
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets.arranged import Beside, FlowRow
 from vxtray.gui.widgets.labels import plain_label
-from vxtray.gui.widgets.status import Kind, QuietNote
+from vxtray.gui.widgets.status import Banner, Kind, QuietNote, announce
 
 #: Beyond this width, in px at scale 1, lines get too long to read.
 _WIDEST = 1120
@@ -71,6 +71,9 @@ class Page(QScrollArea):
         self._column.setContentsMargins(_MARGIN, 24, _MARGIN, 22)
         self._column.setSpacing(16)
         self._column.addWidget(self.heading)
+        self._fault = Banner(Kind.WARNING, "")
+        self._fault.hide()
+        self._column.addWidget(self._fault)
         self.setWidget(ground)
         self._note = QuietNote(self)
         self.setAccessibleName(title)
@@ -92,13 +95,29 @@ class Page(QScrollArea):
         self._column.addStretch(1)
 
     def say(self, text: str, kind: Kind = Kind.GOOD) -> None:
-        """Confirm quietly, above the heading, wherever the page is scrolled to."""
-        self._note.say(text, kind)
-        self._place_note()
+        """Confirm quietly, above the heading, wherever the page is scrolled to; a fault stays as a banner."""
+        if kind is Kind.GOOD:
+            self._fault.hide()
+            self._note.say(text, kind)
+            self._place_note()
+            return
+        self._fault.show_message(kind, text)
+        self._fault.show()
+        self.verticalScrollBar().setValue(0)
+        announce(self._fault, text)
 
     def note(self) -> str:
         """Return the confirmation that is on show, or nothing."""
         return "" if self._note.isHidden() else self._note.text()
+
+    def warning(self) -> str:
+        """Return the fault that is on show, or nothing."""
+        return "" if self._fault.isHidden() else self._fault.text()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Take the fault away with the page: who comes back has read it."""
+        self._fault.hide()
+        super().hideEvent(event)
 
     def minimumSizeHint(self) -> QSize:
         """Return a size that a small screen has."""

@@ -1,0 +1,112 @@
+"""Run the real program on a real screen and answer, line by line, where its widgets are.
+
+Usage: python driven.py PROFILE-FOLDER [--hidden]. Each line on standard input is a JSON list, each answer one JSON
+line: ["widget", NAME] (its object name, accessible name or text), ["menu", TEXT], ["tray"], ["window"],
+["shows", OBJECT NAME].
+"""
+
+import gc
+import json
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSocketNotifier
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSystemTrayIcon, QWidget
+from shiboken6 import isValid
+
+from vxtray import app
+from vxtray.cli import handler
+from vxtray.core.paths import Profile
+
+
+def place(rect: QRect) -> dict[str, object]:
+    return {"x": rect.center().x(), "y": rect.center().y(), "width": rect.width(), "height": rect.height()}
+
+
+def on_screen(widget: QWidget) -> QRect:
+    return QRect(widget.mapToGlobal(QPoint(0, 0)), widget.size())
+
+
+def names_of(widget: QWidget) -> list[str]:
+    text = getattr(widget, "text", None)
+    return [widget.objectName(), widget.accessibleName(), text() if callable(text) else ""]
+
+
+def widget(name: str) -> dict[str, object] | None:
+    """Return where a visible widget is, and what it holds.
+
+    In an open dialog only that is looked at; a field of that name comes before a label that reads so.
+    """
+    ground = QApplication.activeModalWidget()
+    within = [ground, *ground.findChildren(QWidget)] if ground else QApplication.allWidgets()
+    fitting = [found for found in within if found.isVisible() and name in names_of(found)]
+    if not fitting:
+        return None
+    found = min(fitting, key=lambda one: names_of(one).index(name))
+    checked, text = getattr(found, "isChecked", None), getattr(found, "text", None)
+    return place(on_screen(found)) | {
+        "checked": checked() if callable(checked) else None,
+        "text": text() if callable(text) else None,
+    }
+
+
+def menu(text: str) -> dict[str, object] | None:
+    for found in QApplication.topLevelWidgets():
+        if isinstance(found, QMenu) and found.isVisible():
+            for action in found.actions():
+                if action.text() == text:
+                    area = found.actionGeometry(action)
+                    return place(QRect(found.mapToGlobal(area.topLeft()), area.size()))
+    return None
+
+
+def tray() -> dict[str, object] | None:
+    icons = [found for found in gc.get_objects() if isinstance(found, QSystemTrayIcon) and isValid(found)]
+    return place(icons[0].geometry()) if icons else None
+
+
+def window() -> dict[str, object] | None:
+    for found in QApplication.topLevelWidgets():
+        if isinstance(found, QMainWindow):
+            return place(on_screen(found)) | {"visible": found.isVisible(), "active": found.isActiveWindow()}
+    return None
+
+
+class Watcher(QObject):
+    """Counts how often the window system itself took a window away and brought it back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[str, dict[str, int]] = {}
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        kinds = {QEvent.Type.Show: "shown", QEvent.Type.Hide: "hidden"}
+        if event.type() in kinds and event.spontaneous():
+            counts = self.counts.setdefault(watched.objectName(), {"shown": 0, "hidden": 0})
+            counts[kinds[event.type()]] += 1
+        return False
+
+
+def shows(name: str) -> dict[str, object]:
+    return dict(watcher.counts.get(name, {"shown": 0, "hidden": 0}))
+
+
+QUESTIONS = {"widget": widget, "menu": menu, "tray": tray, "window": window, "shows": shows}
+
+
+def answer() -> None:
+    line = sys.stdin.readline()
+    if not line:
+        notifier.setEnabled(False)
+        return
+    question, *words = json.loads(line)
+    sys.stdout.write(json.dumps(QUESTIONS[question](*words)) + "\n")
+    sys.stdout.flush()
+
+
+qt = QApplication(sys.argv[:1])
+watcher = Watcher()
+qt.installEventFilter(watcher)
+notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
+notifier.activated.connect(answer)
+sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv))

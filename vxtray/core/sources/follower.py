@@ -1,0 +1,364 @@
+"""Follows log files as they grow, through every way of rotating them. On the thread that calls ``run``.
+
+A file is known by its content (``known``), not by its name, so whatever was renamed, copied or compressed is read
+once; a name only says where to look. After a rotation the rest of the old file comes first: it is held open, or, where
+the program was off or slow, found beside the new one. Positions travel with the lines and are committed together; the
+marker ``follow:<path>`` says since when a path is followed, which tells new files from old ones nobody asked for.
+"""
+
+import glob
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from vxtray.core.errors import N_, LogFileError
+from vxtray.core.parsers import MAX_RECORD
+from vxtray.core.settings.tree import LogFile as FileSettings
+from vxtray.core.sources import Batch, Emit, Health
+from vxtray.core.sources.known import FileId, Identity, Known, beside, packed_key, unpacked_size
+from vxtray.core.sources.logfile import LogFile, assembled, open_log
+from vxtray.core.sources.tail import Tail
+from vxtray.core.store import Position
+
+_POLL = 0.25
+_RETRY = 0.05
+#: A file to which no path leads any more is read for so long after its last line: its writer may not know yet.
+_LINGER = 60.0
+#: Files of one pattern that are followed.
+_MOST_FILES = 256
+#: A file that appears and was last written so long before is old: it was moved here, and raises no alert.
+_OLD_SECONDS = 60.0
+_UNPACKED_BATCH = 1000
+_MOST_PASSED = 4096
+
+
+class _Stopped(Exception):
+    """The source is told to end."""
+
+
+class FileSource:
+    """One path or pattern; ``name`` is it. ``positions`` returns the committed offset of a key, 0 for none."""
+
+    def __init__(self, settings: FileSettings, positions: Callable[[str], int]) -> None:
+        self.name = settings.path
+        self._settings = settings
+        self._path = os.path.expanduser(settings.path)  # noqa: PTH111 - it may be a pattern
+        self._positions = positions
+        self._known = Known(positions)
+        self._tails: dict[FileId, Tail] = {}
+        self._passed: dict[FileId, tuple[int, int]] = {}  # nothing to read as long as size and time stay
+        self._present: dict[str, FileId] = {}
+        self._dropped: Counter[str] = Counter()
+        self._unreachable: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}
+        self._since = 0  # ns; what was last written before is not ours
+        self._starting = True
+        self._skip_present = False
+        self._looked = time.time()
+        self._emit: Emit = lambda _batch: False
+        self._stop = threading.Event()
+
+    def health(self) -> Health:
+        """Return the present fault (a message id with ``{path}``, of the path ``where``) and the counts.
+
+        ``truncated`` counts files that were cut while lines in them were unread, of which no copy was found.
+        """
+        faults = [*tuple(self._unreachable.items()), *tuple(self._unreadable.items())]
+        where, fault = faults[0] if faults else ("", "")
+        return Health(dropped=dict(self._dropped), fault=fault, where=where)
+
+    def run(self, emit: Emit, stop: threading.Event) -> None:
+        """Follow until ``stop`` is set."""
+        try:
+            self.begin(emit, stop)
+            while not stop.wait(_POLL):
+                self.look()
+        except _Stopped:
+            return
+        finally:
+            self.close()
+
+    def begin(self, emit: Emit, stop: threading.Event) -> None:
+        """Take up where the last run ended, or begin as the settings say. Part of ``run``."""
+        self._emit, self._stop = emit, stop
+        marker = f"follow:{self.name}"
+        self._since = self._positions(marker)
+        first = not self._since
+        if first:
+            self._since = time.time_ns()
+            self._skip_present = self._settings.start == "now"
+        else:
+            self._catch_up(self._path)
+        self.look()
+        self._skip_present = self._starting = False
+        if first:  # only now: before, a crash would turn "now" into "from the beginning"
+            self._hand_on([], Position(key=marker, offset=self._since), alerts=False)
+
+    def close(self) -> None:
+        """Close all files. Part of ``run``."""
+        for tail in self._tails.values():
+            tail.close()
+        self._tails.clear()
+
+    # --- one round ---------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Look once at all files and read what is new. Part of ``run``."""
+        now, wall = time.monotonic(), time.time()
+        found = self._find()
+        reached = {(status.st_dev, status.st_ino): path for path, status in found}
+        self._present = {path: ident for ident, path in reached.items()}
+        for ident, tail in self._tails.items():
+            tail.path = reached.get(ident, tail.path)
+            tail.retired = 0.0 if ident in reached else tail.retired or now
+        for tail in sorted(self._tails.values(), key=lambda one: not one.retired):  # old parts before new ones
+            self._read(tail)
+        for path, status in found:
+            if not self._is_dealt_with(status):
+                self._catch_up(path)
+                self._adopt(path, status)
+        for tail in list(self._tails.values()):
+            if tail.retired and now - max(tail.retired, tail.grown) > _LINGER:
+                self._end(tail)
+        self._looked = wall
+
+    def _find(self) -> list[tuple[str, os.stat_result]]:
+        """Return the files there are, those written last at the end; note what cannot be reached."""
+        literal = not glob.has_magic(self._path) or os.path.lexists(self._path)
+        paths = [self._path] if literal else sorted(glob.glob(self._path, recursive=True))  # noqa: PTH207 - any text
+        found: list[tuple[str, os.stat_result]] = []
+        faults: dict[str, str] = {}
+        for path in paths:
+            try:
+                found.append((path, os.stat(path)))  # noqa: PTH116 - the name as it was given
+            except OSError as error:
+                if literal or not isinstance(error, FileNotFoundError):
+                    faults[path] = _words(error)
+        if not paths:
+            faults[self._path] = N_("No file matches {path}.")
+        if len(found) > _MOST_FILES:
+            faults[self._path] = N_("Too many files match {path}; only the 256 newest are followed.")
+        found.sort(key=lambda one: one[1].st_mtime_ns)
+        self._unreachable = faults
+        self._unreadable = {path: fault for path, fault in self._unreadable.items() if path in paths}
+        return found[-_MOST_FILES:]
+
+    def _is_dealt_with(self, status: os.stat_result) -> bool:
+        ident = (status.st_dev, status.st_ino)
+        return ident in self._tails or self._passed.get(ident) == (status.st_size, status.st_mtime_ns)
+
+    # --- beginning with a file, and ending -----------------------------------------------------------------------------
+
+    def _adopt(self, path: str, status: os.stat_result) -> tuple[str, ...]:
+        """Begin to read a file, or pass it by where there is nothing to read in it; return its keys."""
+        old = self._starting or status.st_mtime < self._looked - _OLD_SECONDS
+        try:
+            tail = Tail(path, backlog=old)
+        except (OSError, LogFileError) as error:
+            self._unreadable[path] = _words(error)
+            return ()
+        if tail.id in self._tails:  # the path leads to another file by now
+            tail.close()
+            return ()
+        self._tails[tail.id] = tail
+        if tail.is_packed:
+            return self._unpack(tail, alerts=not old)
+        self._read(tail)
+        return tail.identity.keys if tail.identity else ()
+
+    def _pass_by(self, tail: Tail) -> None:
+        """Leave a file alone until it changes."""
+        if len(self._passed) >= _MOST_PASSED:
+            self._passed.clear()
+        status = os.fstat(tail.fd)
+        self._passed[tail.id] = (status.st_size, status.st_mtime_ns)
+        self._drop(tail)
+
+    def _drop(self, tail: Tail) -> None:
+        self._tails.pop(tail.id, None)
+        tail.close()
+
+    def _end(self, tail: Tail) -> None:
+        """Let go of a file that left its path long ago; what it ends with is not going to be completed."""
+        self._read(tail)
+        if self._tails.get(tail.id) is tail:
+            for portion in tail.finish():
+                self._keep(tail, portion.records, portion.end)
+            self._pass_by(tail)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def _read(self, tail: Tail) -> None:
+        """Read what a file holds by now; a fault is told, and the file taken up again in the next round."""
+        try:
+            if tail.identity is not None or self._identify(tail):
+                self._read_on(tail)
+        except OSError as error:
+            self._unreadable[tail.path] = _words(error)
+            self._drop(tail)
+        except LogFileError as error:
+            self._unreadable[tail.path] = error.title_id
+            self._pass_by(tail)
+
+    def _read_on(self, tail: Tail) -> None:
+        self._unreadable.pop(tail.path, None)
+        size = tail.size()
+        if size == tail.at and not tail.touched():
+            return
+        while True:
+            block = tail.read(size)
+            # Only after reading it can be said that what was read is still of the same file.
+            if size < tail.at or not tail.is_same():
+                self._cut(tail)
+                return
+            if not block:
+                return
+            alerts, tail.grown = tail.at >= tail.backlog_end, time.monotonic()
+            for portion in tail.take(block):
+                self._keep(tail, portion.records, portion.end, alerts=alerts)
+            if self._stop.is_set():
+                raise _Stopped
+
+    def _identify(self, tail: Tail) -> bool:
+        """Find out which content it is and from where to read; false where that is open, or nothing is to be read."""
+        keys = tail.keys()
+        if not keys:
+            return False
+        size = tail.size()
+        identity = self._known.find(keys)
+        if identity is not None and identity.holder is not None and (holder := self._tails.get(identity.holder)):
+            self._read(holder)  # now it is ahead of its copies
+            identity = self._known.find(keys)
+            if identity is not None and identity.holder == holder.id:
+                if size <= holder.size():
+                    self._pass_by(tail)
+                    return False
+                self._pass_by(holder)  # itself an older copy
+        offset = identity.offset if identity else tail.last_line_end(size) if self._skip_present else 0
+        whole = offset <= size
+        mine = Identity(keys, offset if whole else tail.last_line_end(size))
+        self._known.add(mine)
+        tail.begin(mine)
+        if not whole or identity is None and offset or identity is not None and offset >= size:
+            self._keep(tail, [], mine.offset, alerts=False)  # under its present key
+        return True
+
+    def _unpack(self, tail: Tail, *, alerts: bool) -> tuple[str, ...]:
+        """Read a compressed file as far as it was not read before; return its keys."""
+        key = packed_key(tail.fd, size := tail.size())
+        if self._positions(key):
+            self._pass_by(tail)
+            return ()
+        try:
+            with open_log(tail.path) as log:
+                keys = log.keys()
+                identity = self._known.find(keys)
+                if identity is not None and identity.holder in self._tails:
+                    self._drop(tail)  # until that one is done with
+                    return keys
+                mine = Identity(keys, identity.offset if identity else 0)
+                self._known.add(mine)
+                tail.identity = mine
+                if not mine.offset or unpacked_size(tail.fd, size) != mine.offset % 2**32:
+                    self._unpack_rest(tail, log, alerts=alerts)
+            self._hand_on([], Position(key=key, offset=1), alerts=False)
+            self._unreadable.pop(tail.path, None)
+        except LogFileError as error:
+            self._unreadable[tail.path] = error.title_id
+            keys = ()
+        self._pass_by(tail)
+        return keys
+
+    def _unpack_rest(self, tail: Tail, log: LogFile, *, alerts: bool) -> None:
+        records: list[bytes] = []
+        end = settled = 0
+        for record in assembled(log.records(tail.identity.offset if tail.identity else 0)):
+            text = record.text.ljust(MAX_RECORD + 1) if record.cut else record.text
+            if not self._skip_present:
+                records.append(text.encode("utf-8", "replace"))
+            end = record.end
+            if record.settled and len(records) >= _UNPACKED_BATCH:
+                self._keep(tail, records, end, alerts=alerts)
+                records, settled = [], end
+            if self._stop.is_set():
+                raise _Stopped
+        if end > settled:
+            self._keep(tail, records, end, alerts=alerts)
+
+    # --- rotation ----------------------------------------------------------------------------------------------------
+
+    def _cut(self, tail: Tail) -> None:
+        """Begin again with a file that was truncated or written anew; what was unread may stand in a copy of it."""
+        former, unread = tail.identity, tail.unread
+        tail.forget()
+        self._passed.clear()
+        found = self._catch_up(tail.path, copies=True)
+        if former is not None and unread and found.isdisjoint(former.keys):
+            self._dropped["truncated"] += 1
+        if self._tails.get(tail.id) is tail:
+            self._read(tail)
+
+    def _catch_up(self, path: str, *, copies: bool = False) -> set[str]:
+        """Read what lies beside a path and was written since it is followed; return the keys of all that.
+
+        ``copies`` may also be among the files that the pattern itself finds.
+        """
+        found: set[str] = set()
+        if self._skip_present:
+            return found
+        for other, status in beside(path):
+            if status.st_mtime_ns <= self._since or self._is_dealt_with(status):
+                continue
+            if other in self._present and not copies:
+                continue
+            found.update(self._adopt(other, status))
+        for tail in self._tails.values():
+            if tail.path not in self._present:
+                tail.retired = tail.retired or time.monotonic()
+        return found
+
+    # --- handing on --------------------------------------------------------------------------------------------------
+
+    def _keep(self, tail: Tail, records: Sequence[bytes], end: int, *, alerts: bool = True) -> None:
+        """Hand on records of a file with the position behind them."""
+        identity = tail.identity
+        if identity is None:
+            return
+        key, former = identity.keys[0], identity.kept
+        self._hand_on(records, Position(key=key, offset=end), alerts=alerts)
+        identity.offset, identity.kept = end, key
+        if key != former:
+            self._known.add(identity)
+            if former:  # or another file that begins alike would be taken for this one
+                self._hand_on([], Position(key=former, offset=0), alerts=False)
+
+    def _hand_on(self, records: Sequence[bytes], position: Position, *, alerts: bool) -> None:
+        """Emit a batch, and wait while there is no room for it."""
+        batch = Batch(
+            source=self.name,
+            lines=tuple(records),
+            received=datetime.now(UTC),
+            position=position,
+            alerts=alerts,
+            format=self._settings.format,
+            zone=self._settings.zone,
+        )
+        while not self._stop.is_set():
+            if self._emit(batch):
+                return
+            self._stop.wait(_RETRY)
+        raise _Stopped
+
+
+def _words(error: OSError | LogFileError) -> str:
+    """Return a message id with ``{path}``."""
+    if isinstance(error, LogFileError):
+        return error.title_id
+    if isinstance(error, FileNotFoundError):
+        return N_("There is no file {path}.")
+    if isinstance(error, PermissionError):
+        return N_("You may not read {path}.")
+    return N_("{path} cannot be read.")

@@ -1,0 +1,120 @@
+"""What a follower knows of the contents of files, and where a rotation puts them. On its source's thread.
+
+A content is known by the keys of its beginning (``logfile``): the present one, and those of all states in which it was
+shorter, so that a copy that was made in between is found, too.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+FileId = tuple[int, int]
+
+#: Keys that are remembered beside the store, which lags behind.
+_MOST_KEYS = 8192
+_GZIP = b"\x1f\x8b"
+_SAMPLE = 4096
+
+#: What a rotation appends: a running number, a date (also with a time), ``old``; then what compressed it.
+_NUMBER_OR_DATE = r"(?:(\d{1,3})|(\d[\d.:T_-]{5,24})|old)"
+_DATE = r"(?:\.(\d{1,3})|[.-](\d[\d.:T_-]{5,24}))"
+_PACKED = r"(?:\.(?:gz|zst))?"
+
+
+class Identity:
+    """One content: its ``keys``, newest first, and the offset up to which it was handed on.
+
+    ``kept`` is the key of the last position of this run, "" before. ``holder`` is the file that is held open for it.
+    """
+
+    def __init__(self, keys: Sequence[str], offset: int) -> None:
+        self.keys = tuple(keys)
+        self.offset = offset
+        self.kept = ""
+        self.holder: FileId | None = None
+
+
+class Known:
+    """Contents by key: those of this run, which are ahead of the store, and behind them the committed positions."""
+
+    def __init__(self, positions: Callable[[str], int]) -> None:
+        self._positions = positions
+        self._identities: OrderedDict[str, Identity] = OrderedDict()
+
+    def find(self, keys: Sequence[str]) -> Identity | None:
+        """Return what is known of a content, None for a new one."""
+        for number, key in enumerate(keys):
+            if (identity := self._identities.get(key)) is not None:
+                # Two that began alike are not the same where each has gone on in its own way.
+                return identity if number == 0 or identity.keys[0] == key else None
+        for key in keys:
+            if offset := self._positions(key):
+                return Identity(keys, offset)
+        return None
+
+    def add(self, identity: Identity) -> None:
+        """Remember a content, anew when it has grown."""
+        for key in identity.keys:
+            self._identities[key] = identity
+            self._identities.move_to_end(key)
+        while len(self._identities) > _MOST_KEYS:
+            self._identities.popitem(last=False)
+
+
+def beside(path: str) -> list[tuple[str, os.stat_result]]:
+    """Return where the older parts of a log may lie after rotations, oldest first.
+
+    ``name.1``, ``name-20261123``, ``stem.1.suffix``, ``stem-20261123.suffix``, each also with ``.gz`` or ``.zst``.
+    """
+    log = Path(path)
+    forms = [re.compile(re.escape(log.name) + "[.-]" + _NUMBER_OR_DATE + _PACKED)]
+    if log.suffix:
+        forms.append(re.compile(re.escape(log.stem) + _DATE + re.escape(log.suffix) + _PACKED))
+    found: list[tuple[int, int, str, os.stat_result]] = []
+    try:
+        entries = list(os.scandir(log.parent))
+    except OSError:
+        return []
+    for entry in entries:
+        match = next((match for form in forms if (match := form.fullmatch(entry.name))), None)
+        if match is None:
+            continue
+        try:
+            status = os.stat(entry.path)  # noqa: PTH116 - on Windows, the entry's own knows no file number
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((status.st_mtime_ns, _age(match), entry.path, status))
+    found.sort(key=lambda one: one[:3])
+    return [(place, status) for _, _, place, status in found]
+
+
+def _age(match: re.Match[str]) -> int:
+    """Return what sorts files of the same moment: running numbers downwards, dates upwards."""
+    if match[1]:
+        return -int(match[1])
+    return int("0" + re.sub(r"\D", "", match[2] or "")[:14])
+
+
+def packed_key(fd: int, size: int) -> str:
+    """Return under which key is remembered that a compressed file was read to its end."""
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        sample = file.read(_SAMPLE)
+        file.seek(max(0, size - _SAMPLE))
+        sample += file.read(_SAMPLE)
+    return f"packed:{hashlib.sha256(sample).hexdigest()[:40]}.{size}"
+
+
+def unpacked_size(fd: int, size: int) -> int:
+    """Return the size modulo 2**32 that a gzip file of one member states at its end (RFC 1952), -1 for another one."""
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        if size < 18 or not file.read(2) == _GZIP:
+            return -1
+        file.seek(size - 4)
+        return int.from_bytes(file.read(4), "little")
