@@ -21,6 +21,7 @@ from vxtray.core.events import Category, SecurityEvent
 from vxtray.core.intake import CommittingStore, Intake, SourceHealth, silent
 from vxtray.core.mail.delivery import Courier
 from vxtray.core.mail.outbox import Delivery, Outbox, Verdict
+from vxtray.core.mail.statefile import as_text
 from vxtray.core.notices import EventsStored, MailSettled, Publish, QueueChanged
 from vxtray.core.paths import Profile
 from vxtray.core.reports.desk import Made, ReportDesk, mail_language
@@ -40,6 +41,7 @@ _LONGEST_SLEEP = 60.0
 _STOP_SECONDS = 10.0
 
 _PROVEN = "mail-proven"
+_MENDED = "mail-settings-changed"  # what was sent before proves nothing about the settings of now
 _PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
 
 
@@ -106,6 +108,7 @@ class Service:
         if sources_changed and self._schedule is not None:
             self._intake.run(wanted_sources(settings.sources, self._position))
         if mail_changed:
+            self.outbox.set_fact(_MENDED, as_text(self.clock()))
             self.mail_mended()
         if self._schedule is not None:
             self._schedule.wake()
@@ -359,7 +362,8 @@ class Service:
         """Return when a mail was last accepted with the server and user in force, None where that is not known."""
         last = self.outbox.last_settled()
         server, _tab, at = self.outbox.fact(_PROVEN).rpartition("\t")
-        moments = [datetime.fromisoformat(last.settled_at)] if last and last.state == "sent" else []
+        sent_here = last is not None and last.state == "sent" and last.settled_at >= self.outbox.fact(_MENDED)
+        moments = [datetime.fromisoformat(last.settled_at)] if last is not None and sent_here else []
         if server == _PROOF.format(smtp=self.settings.smtp, at="").rstrip("\t"):
             moments.append(datetime.fromisoformat(at))
         return max(moments, default=None)

@@ -9,12 +9,15 @@ from datetime import datetime, timedelta
 
 from vxtray.core.credentials import CredentialStore, Secret, smtp_account
 from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
-from vxtray.core.mail.faults import AuthError, MailError, MessageRefused, RecipientsRefused, Stage
+from vxtray.core.mail.faults import AuthError, Kind, MailError, MessageRefused, RecipientsRefused, Stage
 from vxtray.core.mail.outbox import Outcome, Parcel, Verdict
 from vxtray.core.mail.smtp import Delivery, send
 from vxtray.core.settings.tree import Smtp
 
 log = logging.getLogger(__name__)
+
+#: A refusal of these kinds says something about the account, not about the recipient.
+_NOT_THE_ADDRESS = frozenset({Kind.ACCOUNT, Kind.ADMIN})
 
 #: While the keyring is locked, the whole queue waits this long, not each mail on its own.
 _LOCKED_PAUSE = timedelta(minutes=1)
@@ -63,6 +66,8 @@ class Courier:
         except (CredentialError, NotConfigured) as error:
             return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT, mended)
         except RecipientsRefused as error:
+            if all(result.kind in _NOT_THE_ADDRESS for result in error.recipients.values()):
+                return self._failed(error, mended)  # "relay access denied": every mail would be lost one by one
             self.fault = None
             return _refused_by_recipient(error)
         except MailError as error:

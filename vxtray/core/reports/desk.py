@@ -35,7 +35,7 @@ from vxtray.core.store import EventStore, Totals
 
 #: A report that leaves later than this after its time says why.
 _LATE = timedelta(minutes=15)
-_WHY_LATE = N_("at the time set, vxtray was not running, or this computer was asleep or offline")
+_WHY_LATE = N_("at the time set, vxtray was not running or not set up, or this computer was asleep or offline")
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ marker ``follow:<path>`` says since when a path is followed, which tells new fil
 
 import glob
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from vxtray.core.errors import N_, LogFileError
-from vxtray.core.parsers import MAX_RECORD
+from vxtray.core.parsers.records import MAX_RECORD
 from vxtray.core.settings.tree import LogFile as FileSettings
 from vxtray.core.sources import Batch, Emit, Health
 from vxtray.core.sources.known import FileId, Identity, Known, beside, packed_key, unpacked_size
@@ -50,7 +51,7 @@ class FileSource:
         self._known = Known(positions)
         self._tails: dict[FileId, Tail] = {}
         self._passed: dict[FileId, tuple[int, int]] = {}  # nothing to read as long as size and time stay
-        self._present: dict[str, FileId] = {}
+        self._present: set[str] = set()
         self._dropped: Counter[str] = Counter()
         self._unreachable: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
@@ -87,15 +88,16 @@ class FileSource:
         marker = f"follow:{self.name}"
         self._since = self._positions(marker)
         first = not self._since
-        if first:
-            self._since = time.time_ns()
-            self._skip_present = self._settings.start == "now"
-        else:
+        self._since = self._since or time.time_ns()
+        self._skip_present = first and self._settings.start == "now"
+        if first and not self._skip_present:
+            self._hand_on([], Position(key=marker, offset=self._since), alerts=False)
+        if not first:
             self._catch_up(self._path)
         self.look()
-        self._skip_present = self._starting = False
-        if first:  # only now: before, a crash would turn "now" into "from the beginning"
+        if self._skip_present:  # only now: before, a crash would turn "now" into "from the beginning"
             self._hand_on([], Position(key=marker, offset=self._since), alerts=False)
+        self._skip_present = self._starting = False
 
     def close(self) -> None:
         """Close all files. Part of ``run``."""
@@ -110,7 +112,7 @@ class FileSource:
         now, wall = time.monotonic(), time.time()
         found = self._find()
         reached = {(status.st_dev, status.st_ino): path for path, status in found}
-        self._present = {path: ident for ident, path in reached.items()}
+        self._present = {path for path, _ in found}
         for ident, tail in self._tails.items():
             tail.path = reached.get(ident, tail.path)
             tail.retired = 0.0 if ident in reached else tail.retired or now
@@ -133,10 +135,13 @@ class FileSource:
         faults: dict[str, str] = {}
         for path in paths:
             try:
-                found.append((path, os.stat(path)))  # noqa: PTH116 - the name as it was given
+                status = os.stat(path)  # noqa: PTH116 - the name as it was given
             except OSError as error:
                 if literal or not isinstance(error, FileNotFoundError):
                     faults[path] = _words(error)
+                continue
+            if literal or stat.S_ISREG(status.st_mode):
+                found.append((path, status))
         if not paths:
             faults[self._path] = N_("No file matches {path}.")
         if len(found) > _MOST_FILES:
@@ -150,22 +155,24 @@ class FileSource:
         ident = (status.st_dev, status.st_ino)
         return ident in self._tails or self._passed.get(ident) == (status.st_size, status.st_mtime_ns)
 
-    # --- beginning with a file, and ending -----------------------------------------------------------------------------
+    # --- beginning with a file, and ending ---------------------------------------------------------------------------
 
-    def _adopt(self, path: str, status: os.stat_result) -> tuple[str, ...]:
-        """Begin to read a file, or pass it by where there is nothing to read in it; return its keys."""
+    def _adopt(self, path: str, status: os.stat_result, *, unknown: bool = True) -> tuple[str, ...]:
+        """Begin to read a file, or pass it by where there is nothing to read in it; return its keys.
+
+        ``unknown`` is false for a file that is read only where it was begun before.
+        """
         old = self._starting or status.st_mtime < self._looked - _OLD_SECONDS
         try:
             tail = Tail(path, backlog=old)
         except (OSError, LogFileError) as error:
             self._unreadable[path] = _words(error)
             return ()
-        if tail.id in self._tails:  # the path leads to another file by now
+        if tail.id != (status.st_dev, status.st_ino):  # another one by now; the next round sees to both
             tail.close()
             return ()
         self._tails[tail.id] = tail
-        if tail.is_packed:
-            return self._unpack(tail, alerts=not old)
+        tail.wanted = unknown
         self._read(tail)
         return tail.identity.keys if tail.identity else ()
 
@@ -186,7 +193,7 @@ class FileSource:
         self._read(tail)
         if self._tails.get(tail.id) is tail:
             for portion in tail.finish():
-                self._keep(tail, portion.records, portion.end)
+                self._keep(tail, portion.records, portion.end, alerts=tail.at > tail.backlog_end)
             self._pass_by(tail)
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -194,7 +201,9 @@ class FileSource:
     def _read(self, tail: Tail) -> None:
         """Read what a file holds by now; a fault is told, and the file taken up again in the next round."""
         try:
-            if tail.identity is not None or self._identify(tail):
+            if tail.is_packed:
+                self._unpack(tail)
+            elif tail.identity is not None or self._identify(tail):
                 self._read_on(tail)
         except OSError as error:
             self._unreadable[tail.path] = _words(error)
@@ -237,56 +246,55 @@ class FileSource:
                     self._pass_by(tail)
                     return False
                 self._pass_by(holder)  # itself an older copy
-        offset = identity.offset if identity else tail.last_line_end(size) if self._skip_present else 0
-        whole = offset <= size
-        mine = Identity(keys, offset if whole else tail.last_line_end(size))
+        if identity is None and not tail.wanted:
+            self._pass_by(tail)
+            return False
+        if identity is not None:
+            offset = identity.offset
+        else:
+            offset = tail.last_line_end(size) if self._skip_present else 0
+        if offset > size:  # the end is gone, or it is a copy of a younger state
+            offset = tail.last_line_end(size)
+        mine = Identity(keys, offset)
         self._known.add(mine)
         tail.begin(mine)
-        if not whole or identity is None and offset or identity is not None and offset >= size:
-            self._keep(tail, [], mine.offset, alerts=False)  # under its present key
+        if offset and self._positions(keys[0]) != offset:
+            self._keep(tail, [], offset, alerts=False)
         return True
 
-    def _unpack(self, tail: Tail, *, alerts: bool) -> tuple[str, ...]:
-        """Read a compressed file as far as it was not read before; return its keys."""
+    def _unpack(self, tail: Tail) -> None:
+        """Read a compressed file as far as it was not read before, and close it."""
         key = packed_key(tail.fd, size := tail.size())
-        if self._positions(key):
-            self._pass_by(tail)
-            return ()
-        try:
+        if not self._positions(key):
             with open_log(tail.path) as log:
-                keys = log.keys()
-                identity = self._known.find(keys)
+                identity = self._known.find(log.keys())
                 if identity is not None and identity.holder in self._tails:
                     self._drop(tail)  # until that one is done with
-                    return keys
-                mine = Identity(keys, identity.offset if identity else 0)
-                self._known.add(mine)
-                tail.identity = mine
-                if not mine.offset or unpacked_size(tail.fd, size) != mine.offset % 2**32:
-                    self._unpack_rest(tail, log, alerts=alerts)
-            self._hand_on([], Position(key=key, offset=1), alerts=False)
-            self._unreadable.pop(tail.path, None)
-        except LogFileError as error:
-            self._unreadable[tail.path] = error.title_id
-            keys = ()
+                    return
+                if identity is not None or tail.wanted:
+                    mine = tail.identity = Identity(log.keys(), identity.offset if identity else 0)
+                    self._known.add(mine)
+                    if not mine.offset or unpacked_size(tail.fd, size) != mine.offset % 2**32:
+                        self._unpack_from(tail, mine.offset, log, skip=self._skip_present and identity is None)
+                    self._hand_on([], Position(key=key, offset=1), alerts=False)
+        self._unreadable.pop(tail.path, None)
         self._pass_by(tail)
-        return keys
 
-    def _unpack_rest(self, tail: Tail, log: LogFile, *, alerts: bool) -> None:
+    def _unpack_from(self, tail: Tail, start: int, log: LogFile, *, skip: bool) -> None:
         records: list[bytes] = []
-        end = settled = 0
-        for record in assembled(log.records(tail.identity.offset if tail.identity else 0)):
-            text = record.text.ljust(MAX_RECORD + 1) if record.cut else record.text
-            if not self._skip_present:
+        end = settled = start
+        for record in assembled(log.records(start)):
+            if not skip:
+                text = record.text.ljust(MAX_RECORD + 1) if record.cut else record.text
                 records.append(text.encode("utf-8", "replace"))
             end = record.end
             if record.settled and len(records) >= _UNPACKED_BATCH:
-                self._keep(tail, records, end, alerts=alerts)
+                self._keep(tail, records, end, alerts=not tail.backlog_end)
                 records, settled = [], end
             if self._stop.is_set():
                 raise _Stopped
         if end > settled:
-            self._keep(tail, records, end, alerts=alerts)
+            self._keep(tail, records, end, alerts=not tail.backlog_end)
 
     # --- rotation ----------------------------------------------------------------------------------------------------
 
@@ -310,11 +318,9 @@ class FileSource:
         if self._skip_present:
             return found
         for other, status in beside(path):
-            if status.st_mtime_ns <= self._since or self._is_dealt_with(status):
+            if self._is_dealt_with(status) or (other in self._present and not copies):
                 continue
-            if other in self._present and not copies:
-                continue
-            found.update(self._adopt(other, status))
+            found.update(self._adopt(other, status, unknown=status.st_mtime_ns > self._since))
         for tail in self._tails.values():
             if tail.path not in self._present:
                 tail.retired = tail.retired or time.monotonic()

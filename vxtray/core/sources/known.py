@@ -47,10 +47,10 @@ class Known:
 
     def find(self, keys: Sequence[str]) -> Identity | None:
         """Return what is known of a content, None for a new one."""
-        for number, key in enumerate(keys):
+        for key in keys:
             if (identity := self._identities.get(key)) is not None:
                 # Two that began alike are not the same where each has gone on in its own way.
-                return identity if number == 0 or identity.keys[0] == key else None
+                return identity if keys[0] in identity.keys or identity.keys[0] in keys else None
         for key in keys:
             if offset := self._positions(key):
                 return Identity(keys, offset)
@@ -69,19 +69,28 @@ def beside(path: str) -> list[tuple[str, os.stat_result]]:
     """Return where the older parts of a log may lie after rotations, oldest first.
 
     ``name.1``, ``name-20261123``, ``stem.1.suffix``, ``stem-20261123.suffix``, each also with ``.gz`` or ``.zst``.
+    Where the path is a link, also what is named as its target but for the digits.
     """
     log = Path(path)
-    forms = [re.compile(re.escape(log.name) + "[.-]" + _NUMBER_OR_DATE + _PACKED)]
+    forms = [re.escape(log.name) + "[.-]" + _NUMBER_OR_DATE + _PACKED]
     if log.suffix:
-        forms.append(re.compile(re.escape(log.stem) + _DATE + re.escape(log.suffix) + _PACKED))
-    found: list[tuple[int, int, str, os.stat_result]] = []
+        forms.append(re.escape(log.stem) + _DATE + re.escape(log.suffix) + _PACKED)
+    found = _matching(log.parent, forms)
+    if log.is_symlink():
+        target = log.resolve()
+        found += _matching(target.parent, [re.sub(r"\d+", r"\\d+", re.escape(target.name)) + _PACKED])
+    found.sort(key=lambda one: one[:3])
+    return [(place, status) for _, _, place, status in found]
+
+
+def _matching(folder: Path, forms: Sequence[str]) -> list[tuple[int, int, str, os.stat_result]]:
+    found = []
     try:
-        entries = list(os.scandir(log.parent))
+        entries = list(os.scandir(folder))
     except OSError:
         return []
     for entry in entries:
-        match = next((match for form in forms if (match := form.fullmatch(entry.name))), None)
-        if match is None:
+        if not (match := next(filter(None, (re.fullmatch(form, entry.name) for form in forms)), None)):
             continue
         try:
             status = os.stat(entry.path)  # noqa: PTH116 - on Windows, the entry's own knows no file number
@@ -89,15 +98,13 @@ def beside(path: str) -> list[tuple[str, os.stat_result]]:
             continue
         if stat.S_ISREG(status.st_mode):
             found.append((status.st_mtime_ns, _age(match), entry.path, status))
-    found.sort(key=lambda one: one[:3])
-    return [(place, status) for _, _, place, status in found]
+    return found
 
 
 def _age(match: re.Match[str]) -> int:
     """Return what sorts files of the same moment: running numbers downwards, dates upwards."""
-    if match[1]:
-        return -int(match[1])
-    return int("0" + re.sub(r"\D", "", match[2] or "")[:14])
+    number, date = match.groups() if match.re.groups else ("", "")
+    return -int(number) if number else int("0" + re.sub(r"\D", "", date or "")[:14])
 
 
 def packed_key(fd: int, size: int) -> str:
@@ -114,7 +121,7 @@ def unpacked_size(fd: int, size: int) -> int:
     """Return the size modulo 2**32 that a gzip file of one member states at its end (RFC 1952), -1 for another one."""
     with os.fdopen(os.dup(fd), "rb") as file:
         file.seek(0)
-        if size < 18 or not file.read(2) == _GZIP:
+        if size < 18 or file.read(2) != _GZIP:
             return -1
         file.seek(size - 4)
         return int.from_bytes(file.read(4), "little")

@@ -1,4 +1,4 @@
-"""One growing log file, held open: its records as they become complete, and what it is known by. On its source's thread.
+"""One growing log file, held open: its records as they become complete. On its source's thread.
 
 Only complete lines are read, and of several lines that make one record (``parsers.records``) only whole records are
 handed on, so that reading may start again at every offset that is given out.
@@ -10,8 +10,8 @@ import stat
 from typing import NamedTuple
 
 from vxtray.core.errors import N_, LogFileError
-from vxtray.core.parsers import MAX_LINE, MAX_RECORD
-from vxtray.core.parsers.records import Assembled, Assembler, opens
+from vxtray.core.parsers import MAX_LINE
+from vxtray.core.parsers.records import MAX_RECORD, Assembled, Assembler, opens
 from vxtray.core.sources.known import Identity
 from vxtray.core.sources.logfile import LogFile
 
@@ -149,6 +149,8 @@ class Tail:
             raise LogFileError(N_("{path} is no ordinary file."), N_("Name the log file itself."), path=path)
         self.id = (status.st_dev, status.st_ino)
         self.identity: Identity | None = None
+        #: Whether it is read where nothing is known of it.
+        self.wanted = True
         #: Lines that end before are old.
         self.backlog_end = status.st_size if backlog else 0
         #: Since when no path leads to it, and since when nothing was added (monotonic).
