@@ -6,23 +6,23 @@ command works with, in the running program or on its own.
 
 import contextlib
 import logging
-import logging.handlers
 import os
 import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vxtray.core import texts
 from vxtray.core.control import ControlServer, Handler
-from vxtray.core.credentials import CredentialStore, redact, system_store
+from vxtray.core.credentials import CredentialStore, system_store
 from vxtray.core.errors import N_, ProgramBusy, StoreError, VxtrayError
+from vxtray.core.journal import write_log
 from vxtray.core.notices import Notice, Publish
 from vxtray.core.paths import Profile, private_folder
-from vxtray.core.revision import version_line
 from vxtray.core.settings.file import SettingsFile
 from vxtray.core.settings.model import Change, SettingsModel
 from vxtray.core.settings.tree import Settings
@@ -42,40 +42,8 @@ WATCH_SECONDS = 2.0
 
 _OWNER_SECONDS = 30.0
 
-
-class _Redacting(logging.Formatter):
-    """Writes records on one line each, without any secret that this process used."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = redact(super().format(record))
-        return text.replace("\r", "\\r").replace("\n", "\n    ")
-
-
-def write_log(profile: Profile, level: str = "INFO") -> None:
-    """Keep the program's log in its file (three of 1 MiB); its first line names the version and revision."""
-    try:
-        private_folder(profile.logs)
-        handler: logging.Handler = logging.handlers.RotatingFileHandler(
-            profile.log_file, maxBytes=1 << 20, backupCount=3, encoding="utf-8", errors="backslashreplace"
-        )
-        profile.log_file.chmod(0o600)
-    except OSError as error:  # a log that cannot be written must not stop the mail
-        handler = logging.StreamHandler(sys.stderr)
-        log.warning("the log %s cannot be written: %s", profile.log_file, error)
-    _attach(handler, level)
-    log.info("%s on Python %s, profile %s", version_line(), sys.version.split()[0], profile.config)
-
-
-def log_to_terminal(level: str) -> None:
-    """Show the log of a command on standard error."""
-    _attach(logging.StreamHandler(sys.stderr), level)
-
-
-def _attach(handler: logging.Handler, level: str) -> None:
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-    log.addHandler(handler)
-    log.setLevel(level)
-    log.propagate = False
+#: A signal that the system hands to another thread is seen by the main one when it next wakes.
+_SIGNAL_SECONDS = 0.5
 
 
 @contextlib.contextmanager
@@ -315,15 +283,16 @@ def serve(profile: Profile, handler: Callable[[Host], Handler], level: str = "IN
 
 def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
     """Run what is posted until None comes, and notice a settings file that was edited by hand."""
+    looked = time.monotonic()
     while True:
-        try:
-            call = calls.get(timeout=WATCH_SECONDS)
-        except queue.Empty:
+        with contextlib.suppress(queue.Empty):
+            call = calls.get(timeout=_SIGNAL_SECONDS)
+            if call is None:
+                return
+            call()
+        if time.monotonic() - looked >= WATCH_SECONDS:
+            looked = time.monotonic()
             program.model.reload_if_changed()
-            continue
-        if call is None:
-            return
-        call()
 
 
 def run_window(

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import pytest
 
-from vxtray.app import log_to_terminal, write_log
 from vxtray.cli.terminal import Terminal
 from vxtray.core.credentials import Secret, redact
 from vxtray.core.errors import KeyringRefused
+from vxtray.core.journal import log_to_terminal, write_log
 from vxtray.core.paths import Profile
 
 CANARY = "c4nary in % {braces} \"quotes\" 'ticks' \\ end"

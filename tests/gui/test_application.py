@@ -109,10 +109,11 @@ def test_sigterm_ends_the_program(desktop: Desktop, opened) -> None:
     assert desktop.run() == 0
 
 
-def test_hidden_without_a_tray_would_be_lost_so_it_is_shown(desktop: Desktop, opened) -> None:
+def test_hidden_without_a_tray_would_be_lost_so_it_is_shown(desktop: Desktop, opened, qtbot) -> None:
+    desktop.panel_seconds = 0.05
     opened(hidden=True)
     assert not desktop.tray_present
-    assert window(desktop).isVisible()
+    qtbot.waitUntil(window(desktop).isVisible)
 
 
 def test_a_hand_edit_shows_by_itself(desktop: Desktop, opened, qtbot) -> None:

@@ -9,9 +9,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QPlainTextEdit
 
 from tests.gui.support.world import World
-from vxtray.app import write_log
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import NotConfigured, SettingsNotSaved
+from vxtray.core.journal import write_log
 from vxtray.core.revision import version_line
 from vxtray.gui.trouble import Hooks, ReportDialog, words
 from vxtray.gui.widgets import Button, Toggle

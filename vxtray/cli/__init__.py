@@ -109,7 +109,8 @@ def _with_engine(
 
 
 def _own_host(profile: Profile, args: "argparse.Namespace") -> "OwnHost":
-    from vxtray.app import OwnHost, log_to_terminal
+    from vxtray.app import OwnHost
+    from vxtray.core.journal import log_to_terminal
 
     if args.log_level and args.place != "program":
         log_to_terminal(args.log_level)

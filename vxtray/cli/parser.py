@@ -7,7 +7,6 @@ import argparse
 import importlib
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -219,8 +218,3 @@ def function(name: str) -> Command:
 def profile_folder(args: argparse.Namespace) -> Path | None:
     """Return the folder of ``--profile-dir``, None for the platform's own."""
     return Path(os.path.abspath(args.profile_dir)) if args.profile_dir else None  # noqa: PTH100 - may not exist yet
-
-
-def wants_help(argv: Sequence[str]) -> bool:
-    """Return True where the words only ask for help."""
-    return any(word in {"-h", "--help"} for word in argv) and sys.stdout is not None

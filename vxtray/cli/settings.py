@@ -173,10 +173,12 @@ def smtp_import_env(host: "Host", args: argparse.Namespace, terminal: Terminal) 
             allowed, choices = N_("it must be one of {choices}"), ", ".join(_SECURITY_WORDS)
             raise SettingsInvalid(key="SMTP_SECURITY", value=word, allowed=allowed, choices=choices)
         changes["smtp.security"] = _SECURITY_WORDS[word]
+    if password:  # first the keyring: where it refuses, nothing is changed
+        taken = {key.removeprefix("smtp."): keys.convert(key, value) for key, value in changes.items()}
+        account = smtp_account(msgspec.structs.replace(host.settings().smtp, **taken))
+        host.credentials.set(account, Secret(password))
     settings = host.update(changes)
     args.nudge = "mail"
-    if password:
-        host.credentials.set(smtp_account(settings.smtp), Secret(password))
     if args.json:
         terminal.document({**msgspec.to_builtins(settings.smtp), "password_stored": bool(password)})
     else:

@@ -7,14 +7,15 @@ A full queue makes a source that can read again wait, and one that cannot count 
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.events import SecurityEvent
+from vxtray.core.health import SourceHealth, Tally
 from vxtray.core.parsers.worker import Job, Parsed, ParseWorker, parse_job
 from vxtray.core.sources import Batch, Health, Source, Wanted
 from vxtray.core.store import EventStore, Position
@@ -34,80 +35,23 @@ _WORKER_IDLE_SECONDS = 20.0
 
 _RETRY_SECONDS = 1.0
 _STOP_SECONDS = 10.0
-_RATE_SECONDS = 60.0
 
 
-class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a source: ``rate`` in lines a second over the last minute, ``rejected_share`` from 0 to 1."""
+class _Run:
+    """A source with its thread; ``fault`` says that it ended or had ended before its last start."""
 
-    name: str
-    running: bool
-    last_event: datetime | None
-    rate: float
-    lines: int
-    events: int
-    ignored: int
-    rejected: int
-    rejected_by: dict[str, int]
-    samples: tuple[tuple[str, str], ...]
-    dropped: dict[str, int]
-    fault: str
-    where: str
+    def __init__(self, wanted: Wanted, began: datetime) -> None:
+        self.wanted = wanted
+        self.name = wanted.name
+        self.began = began
+        self.stop = threading.Event()
+        self.source: Source | None = None
+        self.thread: threading.Thread | None = None
+        self.fault = False
 
-
-def silent(sources: Iterable[SourceHealth], started: datetime, now: datetime, limit: timedelta) -> dict[str, datetime]:
-    """Return what was not heard for longer than ``limit``, and since when.
-
-    The listeners of one receiver (``syslog udp``, ``syslog tcp``) count as one: a sender uses one of them.
-    """
-    heard: dict[str, datetime] = {}
-    for source in sources:
-        group = "syslog" if source.name.startswith("syslog ") else source.name
-        heard[group] = max(heard.get(group, started), source.last_event or started)
-    return {group: last for group, last in heard.items() if now - last > limit}
-
-
-class _Tally:
-    """The counts of one source."""
-
-    def __init__(self) -> None:
-        self.last_event: datetime | None = None
-        self.lines = self.events = self.ignored = 0
-        self.rejected: dict[str, int] = {}
-        self.samples: deque[tuple[str, str]] = deque(maxlen=5)
-        self._marks: deque[tuple[float, int]] = deque()
-
-    def add(self, batch: Batch, parsed: Parsed) -> None:
-        """Count a parsed batch."""
-        self.lines += len(batch.lines)
-        self.events += len(parsed.events)
-        self.ignored += parsed.ignored
-        for reason, count in parsed.rejected.items():
-            self.rejected[reason] = self.rejected.get(reason, 0) + count
-        self.samples.extend(parsed.samples)
-        if parsed.events:
-            self.last_event = batch.received
-        now = time.monotonic()
-        if self._marks and now - self._marks[-1][0] < 1:
-            self._marks[-1] = (self._marks[-1][0], self._marks[-1][1] + len(batch.lines))
-        else:
-            self._marks.append((now, len(batch.lines)))
-
-    def rate(self) -> float:
-        """Return lines a second over the last minute."""
-        since = time.monotonic() - _RATE_SECONDS
-        while self._marks and self._marks[0][0] < since:
-            self._marks.popleft()
-        return sum(count for _at, count in self._marks) / _RATE_SECONDS
-
-
-class _Run(msgspec.Struct):
-    """A source with its thread."""
-
-    source: Source
-    config: object
-    stop: threading.Event
-    thread: threading.Thread | None = None
+    @property
+    def alive(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
 
 
 #: Told after a commit: the store, the first seq, the events in order, and whether they may raise alerts.
@@ -135,7 +79,10 @@ class CommittingStore:
 
 
 class Intake:
-    """Queue, store thread and source threads; ``failed`` is told what went wrong, and None when it is over."""
+    """Queue, store thread and source threads; ``failed`` is told what went wrong, and None when it is over.
+
+    Times are those of ``clock``.
+    """
 
     def __init__(
         self,
@@ -143,19 +90,23 @@ class Intake:
         committed: Committed,
         failed: Callable[[str, VxtrayError | None], None],
         zone: Callable[[], str],
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._committed = committed
         self._failed = failed
         self._zone = zone
+        self._clock = clock
         self._waiting: deque[Batch] = deque()
         self._lines = 0
+        self._batches: Counter[str] = Counter()  # not yet stored, by source
         self._change = threading.Condition()
         self._stopping = False
         self._worker: ParseWorker | None = None
         self._worker_used = 0.0
-        self._tallies: dict[str, _Tally] = {}
+        self._tallies: dict[str, Tally] = {}
         self._runs: dict[str, _Run] = {}
+        self._ending: list[_Run] = []
         self._thread: threading.Thread | None = None
 
     # --- sources -----------------------------------------------------------------------------------------------------
@@ -166,41 +117,67 @@ class Intake:
         self._thread.start()
 
     def run(self, sources: Iterable[Wanted]) -> None:
-        """Run exactly these sources: end those that are not among them or changed, and start those that are new."""
+        """Run exactly these sources: end those that are not among them or changed, and start those that are new.
+
+        Does not wait. What is new begins when what ends has ended and its lines are stored, so that it finds ports free
+        and positions up to date. One caller at a time.
+        """
         wanted = {source.name: source for source in sources}
         for name, run in list(self._runs.items()):
-            if name not in wanted or wanted[name].config != run.config:
-                self._end(name)
+            if name not in wanted or wanted[name].config != run.wanted.config:
+                self._end(run)
+        self._ending = [run for run in self._ending if run.alive or self._batches[run.name]]
         for name, source in wanted.items():
             if name not in self._runs:
-                self._begin(source)
+                self._runs[name] = run = _Run(source, self._clock())
+                self._begin(run, list(self._ending))
 
-    def _begin(self, wanted: Wanted) -> None:
-        run = _Run(wanted.make(), wanted.config, threading.Event())
+    def look_after(self) -> None:
+        """Start again what ended with a fault, and tell when it runs again; to be called now and then."""
+        for run in list(self._runs.values()):
+            if run.fault and run.alive:
+                run.fault = False
+                self._failed(f"source:{run.name}", None)
+            elif run.fault and not run.stop.is_set():
+                self._begin(run, [])
+
+    def _begin(self, run: _Run, before: list[_Run]) -> None:
         run.thread = threading.Thread(
-            target=self._run_source, args=(run,), name=f"vx-source-{wanted.name}"[:60], daemon=True
+            target=self._run_source, args=(run, before), name=f"vx-source-{run.name}"[:60], daemon=True
         )
-        self._runs[wanted.name] = run
         run.thread.start()
 
-    def _run_source(self, run: _Run) -> None:
-        name = run.source.name
+    def _run_source(self, run: _Run, before: list[_Run]) -> None:
+        for earlier in before:
+            if earlier.thread is not None:
+                earlier.thread.join()
+        with self._change:
+            self._change.wait_for(lambda: run.stop.is_set() or not any(self._batches[one.name] for one in before))
+        if run.stop.is_set():
+            return
         try:
+            run.source = run.wanted.make()
             run.source.run(self.emit, run.stop)
         except VxtrayError as error:
-            self._failed(f"source:{name}", error)
+            self._ended_with(run, error)
         except Exception as error:
-            log.exception("the source %s met an unknown fault", name)
-            self._failed(
-                f"source:{name}", VxtrayError(N_("The source {name} stopped: {reason}."), name=name, reason=error)
-            )
+            log.exception("the source %s met an unknown fault", run.name)
+            fault = VxtrayError(N_("The source {name} stopped: {reason}."), name=run.name, reason=error)
+            self._ended_with(run, fault)
 
-    def _end(self, name: str) -> None:
-        run = self._runs.pop(name)
+    def _ended_with(self, run: _Run, error: VxtrayError) -> None:
+        run.fault = True
+        self._failed(f"source:{run.name}", error)
+        if run.stop.is_set():  # nobody wants it any more, and that was told before the fault
+            self._failed(f"source:{run.name}", None)
+
+    def _end(self, run: _Run) -> None:
+        del self._runs[run.name]
+        self._ending.append(run)
         run.stop.set()
-        if run.thread is not None:
-            run.thread.join(_STOP_SECONDS)
-        self._failed(f"source:{name}", None)
+        with self._change:
+            self._change.notify_all()
+        self._failed(f"source:{run.name}", None)
 
     def emit(self, batch: Batch) -> bool:
         """Queue a batch; False where too many lines wait already."""
@@ -209,34 +186,39 @@ class Intake:
                 return False
             self._waiting.append(batch)
             self._lines += len(batch.lines)
-            self._change.notify()
+            self._batches[batch.source] += 1
+            self._change.notify_all()
         return True
 
     def health(self) -> list[SourceHealth]:
-        """Return what is known of each source that runs or ran."""
+        """Return what is known of each source that should run."""
         found = []
-        for name, run in list(self._runs.items()):
-            tally, own = self._tallies.get(name) or _Tally(), run.source.health()
-            found.append(_health(name, run, tally, own))
+        for run in list(self._runs.values()):
+            own = run.source.health() if run.source else Health()
+            tally = self._tallies.get(run.name) or Tally()
+            counted = tally.health(run.name, running=run.alive, began=run.began)
+            found.append(msgspec.structs.replace(counted, dropped=own.dropped, fault=own.fault, where=own.where))
         return found
 
     def idle(self) -> bool:
         """Return whether nothing waits and nothing is being stored."""
         with self._change:
-            return self._lines == 0
+            return not self._batches.total()
 
     def stop(self) -> None:
         """End the sources, store what waits, and end."""
-        for name in list(self._runs):
-            self._end(name)
+        for run in list(self._runs.values()):
+            self._end(run)
+        until = time.monotonic() + _STOP_SECONDS
+        for run in self._ending:
+            if run.thread is not None:
+                run.thread.join(max(0.0, until - time.monotonic()))
         with self._change:
             self._stopping = True
-            self._change.notify()
+            self._change.notify_all()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        self._drop_worker()
 
     # --- the store's thread ------------------------------------------------------------------------------------------
 
@@ -319,27 +301,38 @@ class Intake:
             if events or position is not None:
                 self._commit(events, position, alerts=batches[-1].alerts)
             for batch, result in zip(batches, results, strict=True):
-                self._tallies.setdefault(batch.source, _Tally()).add(batch, result)
+                self._tallies.setdefault(batch.source, Tally()).add(batch, result)
         with self._change:
             self._lines -= sum(len(batch.lines) for batch in chunk)
+            self._batches.subtract(batch.source for batch in chunk)
+            self._change.notify_all()
 
     def _commit(self, events: list[SecurityEvent], position: Position | None, *, alerts: bool) -> None:
-        first = -1
-        while first < 0:
-            try:
-                first, _last = self._store().append(events, position=position, alerts=alerts)
-            except VxtrayError as error:
-                self._failed("store", error)
-                if self._stopping:
-                    log.warning("%d events could not be stored before the end: %s", len(events), error)
+        while (first := self._append(events, position, alerts=alerts)) is None:
+            with self._change:
+                if self._change.wait_for(lambda: self._stopping, _RETRY_SECONDS):
+                    log.warning("%d events could not be stored before the end", len(events))
                     return
-                time.sleep(_RETRY_SECONDS)
         self._failed("store", None)
         try:
             self._committed(first, events, alerts)
             self._failed("alerts", None)
         except VxtrayError as error:  # the cursor stands where it stood, so the alerts are raised later
             self._failed("alerts", error)
+        except Exception as error:
+            log.exception("alerts met an unknown fault")
+            self._failed("alerts", VxtrayError(N_("Alerts could not be raised: {reason}."), reason=error))
+
+    def _append(self, events: list[SecurityEvent], position: Position | None, *, alerts: bool) -> int | None:
+        """Store a batch and return its first seq, None where it cannot be stored now."""
+        try:
+            return self._store().append(events, position=position, alerts=alerts)[0]
+        except VxtrayError as error:
+            self._failed("store", error)
+        except Exception as error:
+            log.exception("the store met an unknown fault")
+            self._failed("store", VxtrayError(N_("Events could not be stored: {reason}."), reason=error))
+        return None
 
 
 def _joined(chunk: list[Batch], parsed: list[Parsed]) -> Iterable[tuple[list[Batch], list[Parsed]]]:
@@ -358,21 +351,3 @@ def _joined(chunk: list[Batch], parsed: list[Parsed]) -> Iterable[tuple[list[Bat
 
 def _key(batch: Batch) -> tuple[str, bool]:
     return (batch.position.key if batch.position else ""), batch.alerts
-
-
-def _health(name: str, run: _Run, tally: _Tally, own: Health) -> SourceHealth:
-    return SourceHealth(
-        name=name,
-        running=run.thread is not None and run.thread.is_alive(),
-        last_event=tally.last_event,
-        rate=tally.rate(),
-        lines=tally.lines,
-        events=tally.events,
-        ignored=tally.ignored,
-        rejected=sum(tally.rejected.values()),
-        rejected_by=dict(tally.rejected),
-        samples=tuple(tally.samples),
-        dropped=own.dropped,
-        fault=own.fault,
-        where=own.where,
-    )

@@ -18,7 +18,8 @@ from vxtray.core.alerts.desk import AlertDesk, Pause
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import Category, SecurityEvent
-from vxtray.core.intake import CommittingStore, Intake, SourceHealth, silent
+from vxtray.core.health import SourceHealth, silent
+from vxtray.core.intake import CommittingStore, Intake
 from vxtray.core.mail.delivery import Courier
 from vxtray.core.mail.outbox import Delivery, Outbox, Verdict
 from vxtray.core.mail.statefile import as_text
@@ -79,13 +80,12 @@ class Service:
         self._courier = Courier(settings.smtp, credentials, clock)
         self._alerts = AlertDesk(self.outbox, clock)
         self._reports = ReportDesk(self.outbox, self.store, clock)
-        self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key)
+        self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._delivering = threading.Lock()
         self._sender: threading.Thread | None = None
         self._schedule: Schedule | None = None
-        self._started = clock()
         self._silent: set[str] = set()
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -96,7 +96,6 @@ class Service:
         self._sender.start()
         self._schedule = Schedule(self._tick)
         self._schedule.start()
-        self._started = self.clock()
         self._intake.start()
         self._intake.run(wanted_sources(self.settings.sources, self._position))
 
@@ -265,6 +264,7 @@ class Service:
             saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
             if self._reports.queue_due(self.settings, saved_at):
                 self._queue_changed()
+            self._intake.look_after()
             self._watch_silence()
             if self.profile.events_file.exists():
                 self._raise_alerts()  # what a crash left between storing and alerting
@@ -279,7 +279,7 @@ class Service:
     def _watch_silence(self) -> None:
         """Tell of sources that have not been heard for as long as the settings say."""
         limit = timedelta(minutes=self.settings.sources.silent_minutes)
-        quiet = silent(self._intake.health(), self._started, self.clock(), limit)
+        quiet = silent(self._intake.health(), self.clock(), limit)
         for name in self._silent - quiet.keys():
             self._board.put(f"silent:{name}", None)
         for name, since in quiet.items():

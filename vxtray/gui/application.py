@@ -27,6 +27,9 @@ from vxtray.gui.trouble import Hooks
 class Desktop(QObject):
     """The desktop program's Qt side."""
 
+    #: How long a program that is started hidden waits for a tray before it shows its window instead.
+    panel_seconds = 20.0
+
     def __init__(self) -> None:
         super().__init__()
         QApplication.setApplicationName("vxtray")
@@ -57,8 +60,11 @@ class Desktop(QObject):
         # Python's signal handlers run between byte codes only; the watch timer gives them the chance.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.quit())
-        if not hidden or not self.tray_present:
+        if not hidden:
             self.show_window()
+        elif not self.tray_present:
+            # Started with the session, the panel may still be on its way.
+            QTimer.singleShot(round(self.panel_seconds * 1000), self, self._show_unless_in_tray)
 
     def _build(self) -> MainWindow:
         assert self._context is not None
@@ -107,6 +113,11 @@ class Desktop(QObject):
         """Raise the window."""
         if self.window is not None:
             self.window.raise_window()
+
+    @Slot()
+    def _show_unless_in_tray(self) -> None:
+        if not self.tray_present:
+            self.show_window()
 
     @property
     def tray_present(self) -> bool:

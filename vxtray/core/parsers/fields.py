@@ -13,6 +13,9 @@ MAX_URL = 2048
 MAX_NAME = 256
 MAX_MESSAGE = 1024
 
+#: What is ASCII and not printable.
+_CONTROLS = bytes([*range(32), 127])
+
 _HOST = re.compile(r"[\w.*-]{1,253}")
 _URL_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://(?:[^/?#@\s]*@)?([^/?#\s]+)")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!\Z)|\Z)){4}")
@@ -20,7 +23,10 @@ _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!\Z)|\Z)){4}
 
 def printable(text: str) -> str:
     """Return the text without control, format and other invisible characters; odd blanks become blanks."""
-    if text.isprintable():
+    if text.isascii():
+        if len(text.encode().translate(None, _CONTROLS)) == len(text):  # in half the time of ``isprintable``
+            return text
+    elif text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
 

@@ -39,6 +39,17 @@ _SCORE = re.compile(r"Total (?:Inbound )?Score: ?(\d{1,6})")
 _RULE_ID = re.compile(r"\bid[ =:]+\"?(\d{5,7})\b")
 _LAST_MATCH = "Last Matched Message:"
 
+#: How a line of Sophos's mostly begins: nothing, or a priority, a time and a host without a tag, then the device. Such a
+#: line can be of no other family: each of those asks for something else where the message begins.
+_BEGINNING = re.compile(
+    r"(?:<\d{1,4}>)?"
+    r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?)"
+    r" [A-Za-z][\w.-]{0,254} )?(?=device(?:_name)?=)",
+    re.ASCII,
+)
+#: Of longer lines nothing is remembered.
+_SHORT = 4096
+
 #: What Sophos writes where there is nothing to say.
 _NOTHING = frozenset({"", "-", "N/A", '""', '"-"', '"N/A"'})
 
@@ -48,35 +59,59 @@ def recognises(text: str) -> bool:
     return "log_type=" in text and ("device=" in text or "device_name=" in text or "log_id=" in text)
 
 
+def begins(text: str) -> bool:
+    """Return whether a line is certainly Sophos's and of no other family; quick, and false for some that are."""
+    return _BEGINNING.match(text) is not None and "log_type=" in text
+
+
 def parse(text: str, zone: tzinfo) -> Outcome:
     """Understand one printable line; ``zone`` is for times without a zone or with an unknown one."""
+    header = _BEGINNING.match(text)
     # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
-    pairs = scan(syslog.body(text), escaped=_WAF in text)
-    log_type = _value(pairs, "log_type", MAX_ADDRESS)
-    if not log_type:
+    pairs = scan(text[header.end() :] if header else syslog.body(text), escaped=_WAF in text)
+    get = pairs.get
+    said = (_said if len(text) <= _SHORT else _said.__wrapped__)(
+        get("log_type", ""),
+        get("log_component", ""),
+        get("log_subtype", ""),
+        get("status", ""),
+        get("severity", ""),
+        get("priority", ""),
+        get("log_id", ""),
+    )
+    if said is None:
         return _NO_TYPE
     at = _time(pairs, zone)
     if at is None:
         return _NO_TIME
-    verdict = sophos_verdicts.classify(
-        log_type,
-        _value(pairs, "log_component", MAX_ADDRESS),
-        _value(pairs, "log_subtype", MAX_ADDRESS),
-        _value(pairs, "status", MAX_ADDRESS),
-    )
-    logged = _severity(_value(pairs, "severity", 16) or _value(pairs, "priority", 16), _value(pairs, "log_id", 16))
+    verdict, logged = said
     if verdict.category is Category.WAF:
         return _waf_event(pairs, at, verdict, logged)
     return _event(pairs, at, verdict, logged)
 
 
+@lru_cache(maxsize=2048)
+def _said(
+    log_type: str, component: str, subtype: str, status: str, severity_word: str, priority: str, log_id: str
+) -> tuple[Verdict, Severity] | None:
+    """Return what the words of a line say, as they are written, with their quotes; None without a log type."""
+    kind = _clean(log_type, MAX_ADDRESS)
+    if not kind:
+        return None
+    words = (_clean(component, MAX_ADDRESS), _clean(subtype, MAX_ADDRESS), _clean(status, MAX_ADDRESS))
+    word = _clean(severity_word, 16) or _clean(priority, 16)
+    return sophos_verdicts.classify(kind, *words), _severity(word, _clean(log_id, 16))
+
+
 def _value(pairs: dict[str, str], key: str, limit: int) -> str:
     """Return a key's value, cut to ``limit`` characters; "" where it is missing or says nothing."""
     raw = pairs.get(key)
-    return _clean(raw, limit) if raw and raw not in _NOTHING else ""
+    return _clean(raw, limit) if raw else ""
 
 
 def _clean(raw: str, limit: int) -> str:
+    if raw in _NOTHING:
+        return ""
     value = unquote(raw)[:limit]
     return "" if value in _NOTHING else value
 
@@ -86,10 +121,15 @@ def _first(pairs: dict[str, str], keys: tuple[str, ...], limit: int) -> str:
     for key in keys:
         raw = pairs.get(key)
         if raw and raw not in _NOTHING:
-            value = _clean(raw, limit)
-            if value:
+            value = unquote(raw)[:limit]
+            if value not in _NOTHING:
                 return value
     return ""
+
+
+def _port(pairs: dict[str, str], key: str) -> int:
+    raw = pairs.get(key, "")
+    return int(raw) if raw.isdecimal() and len(raw) < 5 else port(_clean(raw, 6))
 
 
 # --- time and severity ------------------------------------------------------------------------------------------------
@@ -117,7 +157,6 @@ def _time(pairs: dict[str, str], zone: tzinfo) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=256)
 def _severity(word: str, log_id: str) -> Severity:
     """Return the higher of the word and of the seventh digit of the log id."""
     return severity.highest(
@@ -162,10 +201,10 @@ def _event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Severi
         action=verdict.action,
         severity=logged,
         src_ip=address(_first(pairs, _SRC_VPN if category is Category.VPN else _SRC, MAX_ADDRESS)),
-        src_port=port(_value(pairs, "src_port", 6)),
+        src_port=_port(pairs, "src_port"),
         country=alpha2(_first(pairs, _COUNTRY, 8)),
         dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
-        dst_port=port(_value(pairs, "dst_port", 6)),
+        dst_port=_port(pairs, "dst_port"),
         target_host=_target_host(pairs, category, url),
         target_url=url,
         user=_first(pairs, _USER, MAX_NAME),
@@ -221,10 +260,10 @@ def _waf_event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Se
         action=action,
         severity=logged,
         src_ip=address(_first(pairs, _SRC, MAX_ADDRESS)),
-        src_port=port(_value(pairs, "src_port", 6)),
+        src_port=_port(pairs, "src_port"),
         country=alpha2(_first(pairs, _COUNTRY, 8)),
         dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
-        dst_port=port(_value(pairs, "dst_port", 6)),
+        dst_port=_port(pairs, "dst_port"),
         target_host=host(_first(pairs, ("server", "domain"), MAX_HOST + 6)),
         target_url=_value(pairs, "url", MAX_URL),
         user=_first(pairs, _USER, MAX_NAME),

@@ -46,6 +46,8 @@ class SettingsFile:
     """One settings file with its lock and its last good copy."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_symlink():  # kept among somebody's dot-files: the file is replaced there, not the link
+            path = path.resolve()
         self.path = path
         self._good = path.with_name(path.name + ".good")
         self._lock = path.with_name(path.name + ".lock")

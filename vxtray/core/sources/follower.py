@@ -51,7 +51,7 @@ class FileSource:
         self._known = Known(positions)
         self._tails: dict[FileId, Tail] = {}
         self._passed: dict[FileId, tuple[int, int]] = {}  # nothing to read as long as size and time stay
-        self._present: set[str] = set()
+        self._present: set[FileId] = set()
         self._dropped: Counter[str] = Counter()
         self._unreachable: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
@@ -112,7 +112,7 @@ class FileSource:
         now, wall = time.monotonic(), time.time()
         found = self._find()
         reached = {(status.st_dev, status.st_ino): path for path, status in found}
-        self._present = {path for path, _ in found}
+        self._present = set(reached)
         for ident, tail in self._tails.items():
             tail.path = reached.get(ident, tail.path)
             tail.retired = 0.0 if ident in reached else tail.retired or now
@@ -162,6 +162,8 @@ class FileSource:
 
         ``unknown`` is false for a file that is read only where it was begun before.
         """
+        if self._is_dealt_with(status):
+            return ()
         old = self._starting or status.st_mtime < self._looked - _OLD_SECONDS
         try:
             tail = Tail(path, backlog=old)
@@ -201,7 +203,7 @@ class FileSource:
     def _read(self, tail: Tail) -> None:
         """Read what a file holds by now; a fault is told, and the file taken up again in the next round."""
         try:
-            if tail.is_packed:
+            if tail.identity is None and tail.is_packed:
                 self._unpack(tail)
             elif tail.identity is not None or self._identify(tail):
                 self._read_on(tail)
@@ -249,10 +251,8 @@ class FileSource:
         if identity is None and not tail.wanted:
             self._pass_by(tail)
             return False
-        if identity is not None:
-            offset = identity.offset
-        else:
-            offset = tail.last_line_end(size) if self._skip_present else 0
+        start = tail.last_line_end(size) if self._skip_present else 0
+        offset = identity.offset if identity else start
         if offset > size:  # the end is gone, or it is a copy of a younger state
             offset = tail.last_line_end(size)
         mine = Identity(keys, offset)
@@ -282,19 +282,25 @@ class FileSource:
 
     def _unpack_from(self, tail: Tail, start: int, log: LogFile, *, skip: bool) -> None:
         records: list[bytes] = []
-        end = settled = start
-        for record in assembled(log.records(start)):
-            if not skip:
-                text = record.text.ljust(MAX_RECORD + 1) if record.cut else record.text
-                records.append(text.encode("utf-8", "replace"))
-            end = record.end
-            if record.settled and len(records) >= _UNPACKED_BATCH:
-                self._keep(tail, records, end, alerts=not tail.backlog_end)
-                records, settled = [], end
-            if self._stop.is_set():
-                raise _Stopped
-        if end > settled:
-            self._keep(tail, records, end, alerts=not tail.backlog_end)
+        ready, end, last, live = 0, start, start, not tail.backlog_end
+        try:
+            for record in assembled(log.records(start)):
+                if not skip:
+                    text = record.text.ljust(MAX_RECORD + 1) if record.cut else record.text
+                    records.append(text.encode("utf-8", "replace"))
+                last = record.end
+                if record.settled:
+                    ready, end = len(records), last
+                if ready >= _UNPACKED_BATCH:
+                    self._keep(tail, records[:ready], end, alerts=live)
+                    records, ready = records[ready:], 0
+                if self._stop.is_set():
+                    raise _Stopped
+        except LogFileError:  # damaged: what came before is kept
+            self._keep(tail, records[:ready], end, alerts=live)
+            raise
+        if last > start:
+            self._keep(tail, records, last, alerts=live)
 
     # --- rotation ----------------------------------------------------------------------------------------------------
 
@@ -318,11 +324,12 @@ class FileSource:
         if self._skip_present:
             return found
         for other, status in beside(path):
-            if self._is_dealt_with(status) or (other in self._present and not copies):
+            present = (status.st_dev, status.st_ino) in self._present
+            if self._is_dealt_with(status) or (present and not copies):
                 continue
             found.update(self._adopt(other, status, unknown=status.st_mtime_ns > self._since))
         for tail in self._tails.values():
-            if tail.path not in self._present:
+            if tail.id not in self._present:
                 tail.retired = tail.retired or time.monotonic()
         return found
 

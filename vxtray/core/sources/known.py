@@ -51,7 +51,6 @@ class Known:
             if (identity := self._identities.get(key)) is not None:
                 # Two that began alike are not the same where each has gone on in its own way.
                 return identity if keys[0] in identity.keys or identity.keys[0] in keys else None
-        for key in keys:
             if offset := self._positions(key):
                 return Identity(keys, offset)
         return None
