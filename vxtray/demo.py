@@ -8,9 +8,11 @@ import contextlib
 import email.policy
 import logging
 import random
+import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _USER = "demo@example.com"
 _PASSWORD = "only for the demo"  # noqa: S105 - of a mailbox that lives for seconds on loopback
 _EVENTS = 1200
+_SECONDS = 30.0
 
 
 class Speaker(Protocol):
@@ -121,9 +124,10 @@ def demo_profile() -> Iterator[tuple[Profile, Mailbox, MemoryStore]]:
                 "smtp.from_name": "vxtray demo",
                 "smtp.recipients": "admin@example.com",
                 "smtp.ca_file": str(mailbox.ca_file),
-                "alerts.waf_blocked": True,
+                "alerts.critical": False,
                 "general.language": current(),
-                "alerts.minimum_severity": "critical",
+                "sources.syslog.enabled": True,
+                "sources.syslog.port": _free_port(),
             }
         ).settings
         credentials = MemoryStore()
@@ -144,24 +148,22 @@ def run_demo(
     ``handler`` answers commands while the window is open.
     """
     with demo_profile() as (profile, mailbox, credentials):
-        now = datetime.now(UTC)
-        log_file = profile.config / "made-events.log"
-        log_file.write_text(made_lines(now), encoding="utf-8")
-        attack = profile.config / "made-attack.log"
-        attack.write_text(_attack(now - timedelta(seconds=5), "203.0.113.77", 55) + "\n", encoding="utf-8")
-        settings = SettingsFile(profile.settings_file).read().settings
-        service = Service(profile, settings, credentials, lambda _notice: None)
+        file = SettingsFile(profile.settings_file)
+        service = Service(profile, file.read().settings, credentials, lambda _notice: None)
+        service.start()
         try:
-            stored = service.import_files([log_file]).stored
-            stored += service.import_files([attack], alerts=True).stored
+            now = datetime.now(UTC)
+            stored = _send_lines(service, made_lines(now).splitlines(), mailbox)
+            # What lies behind is no alert; from now on a critical event is one.
+            service.apply(file.merge({"alerts.critical": True, "alerts.waf_blocked": True}).settings)
+            stored += _send_lines(service, [_attack(now - timedelta(seconds=5), "203.0.113.77", 55)], mailbox, mails=1)
             service.send_report(Cadence.DAILY)
-            service.send_waiting()
-            if not mailbox.wait(2):
-                raise VxtrayError(N_("The demo's mails did not arrive."), "")
+            _arrived(mailbox.wait(2))
             kinds = {entry.message_id: entry.kind for entry in service.outbox.entries()}
             mails = [_described(mail, kinds) for mail in mailbox.mails]
         finally:
             service.stop()
+        file.merge({f"reports.{cadence}.enabled": True for cadence in Cadence})
         if out is not None:
             _keep(out, mailbox.mails, mails)
         picture = _show_window(profile, credentials, handler, out) if with_window else None
@@ -175,6 +177,39 @@ def run_demo(
     if out is not None:
         terminal.say(_("They are in {folder}.", folder=out))
     return 0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _send_lines(service: Service, lines: list[str], mailbox: Mailbox, mails: int = 0) -> int:
+    """Send lines to the program's own syslog receiver, wait until they are stored, and return how many were."""
+    before = _stored(service)
+    end = time.monotonic() + _SECONDS
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", service.settings.sources.syslog.port), 1) as connection:
+                connection.sendall("".join(line + "\n" for line in lines).encode())
+            break
+        except OSError:  # the receiver's thread has only just started
+            _arrived(time.monotonic() < end)
+            time.sleep(0.02)
+    while _stored(service) - before < len(lines):
+        _arrived(time.monotonic() < end)
+        time.sleep(0.02)
+    _arrived(mailbox.wait(mails))
+    return _stored(service) - before
+
+
+def _stored(service: Service) -> int:
+    return sum(source.events for source in service.sources())
+
+
+def _arrived(good: bool) -> None:
+    if not good:
+        raise VxtrayError(N_("The demo's mails did not arrive."), "")
 
 
 def _show_window(

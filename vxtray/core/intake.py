@@ -18,7 +18,7 @@ from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, Tally
 from vxtray.core.parsers.worker import Job, Parsed, ParseWorker, parse_job
 from vxtray.core.sources import Batch, Health, Source, Wanted
-from vxtray.core.store import EventStore, Position
+from vxtray.core.store import EventStore, Position, Rows
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,11 @@ Committed = Callable[[int, list[SecurityEvent], bool], None]
 class CommittingStore:
     """The event store as an importer sees it: after each batch, what hangs on a commit is done."""
 
-    def __init__(self, store: EventStore, committed: Committed) -> None:
+    def __init__(self, store: EventStore, committed: Committed, imported: Callable[[int], None]) -> None:
+        """``imported`` is told how many events were stored that hold no alert."""
         self._store = store
         self._committed = committed
+        self._imported = imported
 
     def append(
         self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
@@ -71,6 +73,14 @@ class CommittingStore:
         """Store a batch and tell of it."""
         first, last = self._store.append(events, position=position, alerts=alerts)
         self._committed(first, list(events), alerts)
+        return first, last
+
+    def append_packed(
+        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store old events, which never raise alerts."""
+        first, last = self._store.append_packed(blocks, position=position, alerts=alerts)
+        self._imported(last - first + 1 if last else 0)
         return first, last
 
     def position(self, key: str) -> int:

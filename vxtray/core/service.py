@@ -33,6 +33,7 @@ from vxtray.core.sources.choice import wanted_sources
 from vxtray.core.sources.importer import ImportResult, import_files
 from vxtray.core.store import EventStore
 from vxtray.core.store.embedded import open_store
+from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Service:
         self._sender: threading.Thread | None = None
         self._schedule: Schedule | None = None
         self._silent: set[str] = set()
+        self._retention = Retention()
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -168,7 +170,7 @@ class Service:
         """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
         return import_files(
             paths,
-            CommittingStore(self.store(), self._committed),
+            CommittingStore(self.store(), self._committed, self._imported),
             format=format,
             zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
             alerts=alerts,
@@ -193,6 +195,10 @@ class Service:
             self._queue_changed()
         if events:
             self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
+
+    def _imported(self, events: int) -> None:
+        if events:
+            self._publish(EventsStored(at=self.clock(), events=events, alerts=0))
 
     def _position(self, key: str) -> int:
         return self.store().position(key)
@@ -268,6 +274,7 @@ class Service:
             self._watch_silence()
             if self.profile.events_file.exists():
                 self._raise_alerts()  # what a crash left between storing and alerting
+                self._retention.run(self.store(), self.settings.store, self.clock())
             self._board.put("reports", None)
         except VxtrayError as error:
             self._board.put("reports", error)

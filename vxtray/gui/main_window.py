@@ -11,10 +11,12 @@ from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
 from vxtray.gui.icons import app_icon
 from vxtray.gui.pages.alerts import AlertsPage
+from vxtray.gui.pages.events import EventsPage
 from vxtray.gui.pages.help import HelpPage
 from vxtray.gui.pages.mail_server import MailServerPage
 from vxtray.gui.pages.overview import OverviewPage
 from vxtray.gui.pages.reports import ReportsPage
+from vxtray.gui.pages.sources import SourcesPage
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets import Kind, NavItem, Page, SideBar
 
@@ -31,12 +33,16 @@ class MainWindow(QMainWindow):
         self.overview = OverviewPage(context, actions)
         self.alerts = AlertsPage(context, actions)
         self.reports = ReportsPage(context, actions)
+        self.events = EventsPage(context, actions)
+        self.sources = SourcesPage(context, actions)
         self.mail_server = MailServerPage(context, actions)
         self.help = HelpPage(context, actions)
         self.pages: dict[str, Page] = {
             "overview": self.overview,
             "alerts": self.alerts,
             "reports": self.reports,
+            "events": self.events,
+            "sources": self.sources,
             "mail_server": self.mail_server,
             "help": self.help,
         }
@@ -46,6 +52,8 @@ class MainWindow(QMainWindow):
                 NavItem("overview", _("Overview"), "overview"),
                 NavItem("alerts", _("Alerts"), "alerts"),
                 NavItem("reports", _("Reports"), "reports"),
+                NavItem("events", _("Events"), "events"),
+                NavItem("sources", _("Sources"), "sources"),
                 NavItem("mail_server", _("Mail server"), "mail"),
             ),
             (NavItem("help", _("Help & diagnostics"), "help"),),
@@ -96,6 +104,8 @@ class MainWindow(QMainWindow):
         self._context.model.reload()
         self.overview.refresh()
         self.reports.refresh()
+        self.events.refresh()
+        self.sources.refresh()
         self.mail_server.refresh()
         self.help.refresh()
 

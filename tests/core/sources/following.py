@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import zstandard
 
 from vxtray.core.settings.tree import LogFile
@@ -19,6 +18,7 @@ class Committed:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
+        self.count = 0
         self.positions: dict[str, int] = {}
         self.waiting: list[Batch] = []
         self.at_once = True
@@ -33,6 +33,7 @@ class Committed:
         ready, self.waiting = self.waiting[:count], self.waiting[len(self.waiting) if count is None else count :]
         for batch in ready:
             self.batches.append(batch)
+            self.count += len(batch.lines)
             assert batch.position is not None
             self.positions[batch.position.key] = batch.position.offset
 
@@ -86,7 +87,7 @@ class Follower:
         self.begin()
         return self.store.lines
 
-    def let_go(self, patch: pytest.MonkeyPatch | None = None) -> list[bytes]:
+    def let_go(self) -> list[bytes]:
         """Look as if a long time had passed, so that files which left their path are given up."""
         assert self.source is not None
         for tail in self.source._tails.values():
@@ -119,4 +120,4 @@ def pack(path: Path, name: str, compress: Callable[[bytes], bytes] = gzip.compre
     return packed
 
 
-PACKERS = {".gz": gzip.compress, ".zst": zstandard.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.compress}

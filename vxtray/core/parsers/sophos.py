@@ -39,8 +39,8 @@ _SCORE = re.compile(r"Total (?:Inbound )?Score: ?(\d{1,6})")
 _RULE_ID = re.compile(r"\bid[ =:]+\"?(\d{5,7})\b")
 _LAST_MATCH = "Last Matched Message:"
 
-#: How a line of Sophos's mostly begins: nothing, or a priority, a time and a host without a tag, then the device. Such a
-#: line can be of no other family: each of those asks for something else where the message begins.
+#: How a line of Sophos's mostly begins: a priority, a time and a host without a tag, or nothing of it, then the device.
+#: Such a line can be of no other family: each of those asks for something else where the message begins.
 _BEGINNING = re.compile(
     r"(?:<\d{1,4}>)?"
     r"(?:(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?)"
@@ -129,7 +129,10 @@ def _first(pairs: dict[str, str], keys: tuple[str, ...], limit: int) -> str:
 
 def _port(pairs: dict[str, str], key: str) -> int:
     raw = pairs.get(key, "")
-    return int(raw) if raw.isdecimal() and len(raw) < 5 else port(_clean(raw, 6))
+    if len(raw) < 6 and raw.isdecimal():
+        number = int(raw)
+        return number if number <= 65535 else 0
+    return port(_clean(raw, 6))
 
 
 # --- time and severity ------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from vxtray.core.parsers.records import MAX_RECORD
 from vxtray.core.settings.tree import LogFile as FileSettings
 from vxtray.core.sources import Batch, Emit, Health
 from vxtray.core.sources.known import FileId, Identity, Known, beside, packed_key, unpacked_size
-from vxtray.core.sources.logfile import LogFile, assembled, open_log
+from vxtray.core.sources.logfile import STDIN, LogFile, assembled, open_log
 from vxtray.core.sources.tail import Tail
 from vxtray.core.store import Position
 
@@ -52,6 +52,7 @@ class FileSource:
         self._tails: dict[FileId, Tail] = {}
         self._passed: dict[FileId, tuple[int, int]] = {}  # nothing to read as long as size and time stay
         self._present: set[FileId] = set()
+        self._paths: set[str] = set()
         self._dropped: Counter[str] = Counter()
         self._unreachable: dict[str, str] = {}
         self._unreadable: dict[str, str] = {}
@@ -112,12 +113,15 @@ class FileSource:
         now, wall = time.monotonic(), time.time()
         found = self._find()
         reached = {(status.st_dev, status.st_ino): path for path, status in found}
-        self._present = set(reached)
+        vanished = (self._paths - set(reached.values())).union(self._unreachable)
+        self._present, self._paths = set(reached), set(reached.values())
         for ident, tail in self._tails.items():
             tail.path = reached.get(ident, tail.path)
             tail.retired = 0.0 if ident in reached else tail.retired or now
         for tail in sorted(self._tails.values(), key=lambda one: not one.retired):  # old parts before new ones
             self._read(tail)
+        for path in sorted(vanished):
+            self._catch_up(path)
         for path, status in found:
             if not self._is_dealt_with(status):
                 self._catch_up(path)
@@ -235,6 +239,8 @@ class FileSource:
 
     def _identify(self, tail: Tail) -> bool:
         """Find out which content it is and from where to read; false where that is open, or nothing is to be read."""
+        if tail.touched() and tail.id in self._present:  # it may have been filled and emptied since the last look
+            self._catch_up(tail.path, copies=True)
         keys = tail.keys()
         if not keys:
             return False
@@ -258,7 +264,7 @@ class FileSource:
         mine = Identity(keys, offset)
         self._known.add(mine)
         tail.begin(mine)
-        if offset and self._positions(keys[0]) != offset:
+        if offset:  # it may be known by another of its keys only
             self._keep(tail, [], offset, alerts=False)
         return True
 
@@ -266,7 +272,8 @@ class FileSource:
         """Read a compressed file as far as it was not read before, and close it."""
         key = packed_key(tail.fd, size := tail.size())
         if not self._positions(key):
-            with open_log(tail.path) as log:
+            # Not by its path, which may lead to another file by now.
+            with tail.stream() as raw, open_log(STDIN, raw) as log:
                 identity = self._known.find(log.keys())
                 if identity is not None and identity.holder in self._tails:
                     self._drop(tail)  # until that one is done with

@@ -4,8 +4,10 @@ How far a file has been read is remembered by its fingerprint in the same transa
 interrupted goes on where it stopped, and a file that comes again, grown, renamed or compressed, gives only what is new.
 """
 
+import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 from pathlib import Path
@@ -15,14 +17,18 @@ import msgspec
 
 from vxtray.core.errors import LogFileError
 from vxtray.core.events import SecurityEvent
-from vxtray.core.parsers import TOO_LONG, TOO_LONG_RECORD, Ignored, Outcome, parse
+from vxtray.core.parsers import Outcome
+from vxtray.core.sources.bulk import Done, Job, Parsing, outcome_of, zone_name
 from vxtray.core.sources.logfile import STDIN, LogFile, Record, assembled, open_log
-from vxtray.core.store import Position
+from vxtray.core.store import Position, Rows
+from vxtray.core.store.rows import pack
 
-#: Events in one transaction.
-BATCH = 1000
-#: Lines after which progress is told and a wish to stop is heard.
-_STEP = 2000
+#: Records that are parsed together; then progress is told and a wish to stop is heard.
+CHUNK = 2000
+#: Records that are stored in one transaction where processes parse; otherwise each chunk is one.
+_TRANSACTION = 20_000
+#: Records from which on processes of their own parse.
+_WORTH_HELP = 4000
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +57,38 @@ class Remembers(Protocol):
     ) -> tuple[int, int]:
         """Store events and position in one transaction."""
 
+    def append_packed(
+        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """The same for events that were packed in another process."""
+
     def position(self, key: str) -> int:
         """Return the remembered offset, 0 for none."""
 
 
+class _Chunk(msgspec.Struct):
+    """Records that are parsed and stored together; ``end`` is where to go on after them, -1 where that is not known.
+
+    A last record that may only be half written is a chunk of its own, ``open``.
+    """
+
+    path: str
+    texts: list[str] = []
+    lines: list[int] = []
+    cut: list[int] = []
+    end: int = -1
+    open: bool = False
+
+    def add(self, record: Record) -> None:
+        if record.cut:
+            self.cut.append(len(self.texts))
+        self.texts.append(record.text)
+        self.lines.append(record.line)
+        self.end = record.end if record.settled else -1
+
+
 class _Import:
-    """One run over several files."""
+    """One run over several files: this thread reads and stores, processes parse where there is much to read."""
 
     def __init__(
         self,
@@ -69,81 +101,112 @@ class _Import:
     ) -> None:
         self._store = store
         self._format = log_format
-        self._zone = zone
+        self._zone_name = zone_name(zone)
         self._alerts = alerts
         self._on_rejected = rejected
-        self._batch: list[SecurityEvent] = []
+        self._parsing = Parsing(zone)
+        self._chunks: deque[_Chunk] = deque()
+        self._kept: list[Done] = []
+        self._kept_records = self._settled = 0
+        self._position: Position | None = None
+        self._read = 0
         self.stored = self.duplicates = self.ignored = self.rejected = 0
         self.by_format: dict[str, int] = {}
+
+    def close(self) -> None:
+        """End the processes."""
+        self._parsing.close()
 
     def take(self, log: LogFile, tell: Callable[[], bool]) -> bool:
         """Read one file to its end; ``tell`` is asked now and then whether to stop. Return whether it was."""
         key = log.keys()[0]
         start = remembered(self._store, log)
-        begin, offset, settled, stop, fault = 0 if log.spans_lines() else start, start, 0, False, None
-        # Lines are passed over quickly; records must be put together to be counted.
+        stop, fault = False, None
         try:
-            for count, record in enumerate(assembled(log.records(begin)), 1):
-                if begin < start:
-                    self.duplicates += 1
-                    begin = record.end if record.settled else begin
-                    continue
-                done = self._line(log.path, record)
-                stop = stop or (count % _STEP == 0 and tell())
-                if not record.settled:
-                    continue
-                if not done:
+            for chunk in self._chunked(log, start):
+                stop = tell() if len(chunk.texts) >= CHUNK else stop
+                if chunk.texts:
+                    self._feed(chunk, key)
+                if stop and chunk.end >= 0:
                     break
-                offset, settled = record.end, len(self._batch)
-                if settled >= BATCH:
-                    self._flush(Position(key=key, offset=offset))
-                    settled = 0
-                if stop:
-                    break
-        except LogFileError as error:
-            # Damaged in the middle: what came before is kept.
+        except LogFileError as error:  # damaged in the middle: what came before is kept
             fault = error
-            del self._batch[settled:]
+        self._settle(self._parsing.rest(), key)
+        self._store_kept()
+        self._kept = []
         self.duplicates += log.skipped
-        if offset != start:
-            self._flush(Position(key=key, offset=offset))
         if fault is not None:
             raise fault
         return stop
 
-    def _line(self, path: str, record: Record) -> bool:
-        """Count one line; return whether it is done with, false for a last one that may only be half written."""
-        outcome = _outcome(record, self._format, self._zone)
-        if isinstance(outcome, SecurityEvent):
-            self._batch.append(outcome)
-        elif isinstance(outcome, tuple):
-            self._batch += outcome
-        elif isinstance(outcome, Ignored):
-            self.ignored += 1
-        else:
-            self.rejected += 1
-            if self._on_rejected:
-                self._on_rejected(path, record.line, outcome.reason)
-            return record.ended
-        return True
+    def _chunked(self, log: LogFile, start: int) -> Iterator[_Chunk]:
+        # Lines are passed over quickly; records must be put together to be counted.
+        begin = 0 if log.spans_lines() else start
+        chunk = _Chunk(log.path)
+        try:
+            for record in assembled(log.records(begin)):
+                if begin < start:
+                    self.duplicates += 1
+                    begin = record.end if record.settled else begin
+                    continue
+                if chunk.open or not record.ended:
+                    yield chunk
+                    chunk = _Chunk(log.path, open=not record.ended)
+                chunk.add(record)
+                if len(chunk.texts) >= CHUNK:
+                    yield chunk
+                    chunk = _Chunk(log.path)
+        except LogFileError:
+            yield chunk
+            raise
+        yield chunk
 
-    def _flush(self, position: Position) -> None:
-        batch, self._batch = self._batch, []
-        self._store.append(batch, position=position, alerts=self._alerts)
-        self.stored += len(batch)
-        for event in batch:
-            self.by_format[event.source] = self.by_format.get(event.source, 0) + 1
+    def _feed(self, chunk: _Chunk, key: str) -> None:
+        self._read += len(chunk.texts)
+        if self._read >= _WORTH_HELP:
+            self._parsing.help()
+        self._chunks.append(chunk)
+        job = Job(chunk.texts, chunk.cut, self._format, self._zone_name, not self._alerts)
+        self._settle(self._parsing.feed(job), key)
+
+    def _settle(self, results: list[Done], key: str) -> None:
+        """Count what was parsed, and store it as far as reading may start again behind it."""
+        for done in results:
+            chunk = self._chunks.popleft()
+            self.ignored += done.ignored
+            self.rejected += len(done.rejected)
+            if self._on_rejected:
+                for index, reason in done.rejected:
+                    self._on_rejected(chunk.path, chunk.lines[index], reason)
+            self._kept.append(done)
+            self._kept_records += len(chunk.texts)
+            if chunk.end >= 0 and not (chunk.open and done.rejected):
+                self._settled, self._position = len(self._kept), Position(key=key, offset=chunk.end)
+            if self._kept_records >= (_TRANSACTION if done.rows else CHUNK):
+                self._store_kept()
+
+    def _store_kept(self) -> None:
+        """Store the results behind which reading may start again."""
+        kept, self._kept = self._kept[: self._settled], self._kept[self._settled :]
+        position, self._position = self._position, None
+        self._settled = self._kept_records = 0
+        if position is None:
+            return
+        if any(done.rows for done in kept):
+            rows = [done.rows or pack(done.events) for done in kept]
+            self._store.append_packed(rows, position=position, alerts=self._alerts)
+        else:
+            events = [event for done in kept for event in done.events]
+            self._store.append(events, position=position, alerts=self._alerts)
+        for done in kept:
+            self.stored += done.stored
+            for source, count in done.by_format.items():
+                self.by_format[source] = self.by_format.get(source, 0) + count
 
 
 def remembered(store: Remembers, log: LogFile) -> int:
     """Return the offset up to which a file has been read in any state of its growth, 0 for a new one."""
     return next((offset for offset in map(store.position, log.keys()) if offset), 0)
-
-
-def _outcome(record: Record, log_format: str, zone: tzinfo) -> Outcome:
-    if record.cut:
-        return TOO_LONG_RECORD if "\n" in record.text or record.text.startswith("{") else TOO_LONG
-    return parse(record.text, format=log_format, zone=zone)
 
 
 def import_files(
@@ -172,19 +235,20 @@ def import_files(
     run = _Import(store, log_format=format, zone=zone, alerts=alerts, rejected=rejected)
     done = 0
     stopped = False
-    for path in paths:
-        with open_log(path, stdin) as log:
+    with contextlib.closing(run):
+        for path in paths:
+            with open_log(path, stdin) as log:
 
-            def tell(log: LogFile = log, done: int = done) -> bool:
-                if progress:
-                    progress(done + log.consumed, total)
-                return stop is not None and stop.is_set()
+                def tell(log: LogFile = log, done: int = done) -> bool:
+                    if progress:
+                        progress(done + log.consumed, total)
+                    return stop is not None and stop.is_set()
 
-            stopped = (stop is not None and stop.is_set()) or run.take(log, tell)
-            tell()
-            done += log.consumed
-        if stopped:
-            break
+                stopped = (stop is not None and stop.is_set()) or run.take(log, tell)
+                tell()
+                done += log.consumed
+            if stopped:
+                break
     return ImportResult(
         read=run.stored + run.duplicates + run.ignored + run.rejected,
         stored=run.stored,
@@ -218,4 +282,4 @@ def parse_file(
     """
     with open_log(path, stdin) as log:
         for record in assembled(log.records()):
-            yield record.line, _outcome(record, format, zone)
+            yield record.line, outcome_of(record.text, format, zone, cut=record.cut)

@@ -46,7 +46,7 @@ _ZSTD_WINDOW = 128 * 1024 * 1024
 _CONTROLS = bytes(b for b in (*range(32), 127) if b not in b"\t\n\f\r\x1b")
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One line, or after ``assembled`` the lines that make one record: the number of its first line from 1, the offset
     after it in the uncompressed stream, and its text without the last line end.
 
@@ -99,6 +99,11 @@ class LogFile:
     def close(self) -> None:
         """Close the file; standard input stays open."""
         self._closing.close()
+
+    @property
+    def is_packed(self) -> bool:
+        """True for a compressed file."""
+        return cast("object", self._stream) is not self._raw
 
     @property
     def consumed(self) -> int:

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-#: Lines a second from one address, over time and at once: twice what one firewall at full load writes.
+#: Lines a second from one address over time, twice what one firewall at full load writes, and lines at once.
 RATE = 50_000
+BURST = 4 * RATE
 #: Addresses that are remembered; more can only be forged or a very wide list.
 _MOST = 4096
 
@@ -38,12 +39,13 @@ class Sender(msgspec.Struct, gc=False):
 class Senders:
     """The allow-list, and a token bucket per address. An empty list admits everyone."""
 
-    def __init__(self, allow: Iterable[str], rate: float = RATE) -> None:
-        """``allow`` are addresses and networks in CIDR notation, ``rate`` lines a second."""
+    def __init__(self, allow: Iterable[str], rate: float = RATE, burst: float = BURST) -> None:
+        """``allow`` are addresses and networks in CIDR notation, ``rate`` lines a second, ``burst`` lines at once."""
         self.rate = rate
+        self.burst = burst
         self._networks = [ipaddress.ip_network(text, strict=False) for text in allow]
         self._known: dict[str, Sender | None] = {}
-        self._others = Sender("", rate, 0.0)
+        self._others = Sender("", burst, 0.0)
 
     def get(self, host: str, now: float) -> Sender | None:
         """Return the sender with its bucket filled up to ``now`` (monotonic seconds), None where it is not allowed."""
@@ -58,7 +60,7 @@ class Senders:
     def fill(self, sender: Sender, now: float) -> None:
         """Fill a bucket up to ``now``."""
         if now > sender.at:
-            sender.tokens = min(self.rate, sender.tokens + (now - sender.at) * self.rate)
+            sender.tokens = min(self.burst, sender.tokens + (now - sender.at) * self.rate)
             sender.at = now
 
     def _new(self, host: str, now: float) -> Sender | None:
@@ -68,7 +70,7 @@ class Senders:
             self._forget_idle(now)
         if len(self._known) >= _MOST:
             return self._others if allowed else None
-        sender = Sender(str(address), self.rate, now) if allowed else None
+        sender = Sender(str(address), self.burst, now) if allowed else None
         self._known[host] = sender
         return sender
 
@@ -77,5 +79,5 @@ class Senders:
         self._known = {
             host: sender
             for host, sender in self._known.items()
-            if sender and (sender.connections or sender.tokens + (now - sender.at) * self.rate < self.rate)
+            if sender and (sender.connections or sender.tokens + (now - sender.at) * self.rate < self.burst)
         }

@@ -30,6 +30,8 @@ _PAUSE = 0.005
 _SHORT_PAUSE = 0.001
 _MUCH_ROOM = 4 * 1024 * 1024
 _LAST_READ = 0.4
+#: How long a fault is told.
+_FAULT_SECONDS = 600.0
 
 Transport = Literal["udp", "tcp", "tls"]
 TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp", "tls")
@@ -51,7 +53,7 @@ class SyslogSource:
         self._senders = Senders(settings.allow)
         self._dropped: Counter[str] = Counter()
         self._kernel: dict[socket.socket, int] = {}
-        self._fault = ("", "")
+        self._fault = ("", "", 0.0)
 
     def open(self) -> None:
         """Open the port, where ``run`` has not yet. Raises ``SourceError``, ``PortTaken``."""
@@ -83,12 +85,14 @@ class SyslogSource:
             self.close()
 
     def health(self) -> Health:
-        """Return the counts; ``fault`` is the last one, of ``where``, and may be long over."""
-        fault, where = self._fault
+        """Return the counts, and what went wrong last (a message id with ``{where}``) if it was not long ago."""
+        fault, where, at = self._fault
+        if time.monotonic() - at > _FAULT_SECONDS:
+            fault = where = ""
         return Health(dropped=dict(self._dropped), fault=fault, where=where)
 
     def _tell(self, fault: str, where: str) -> None:
-        self._fault = (fault, where)
+        self._fault = (fault, where, time.monotonic())
 
     def _batch(self, lines: Sequence[bytes]) -> Batch:
         return Batch(source=self.name, lines=tuple(lines), received=datetime.now(UTC))
@@ -154,10 +158,3 @@ class SyslogSource:
                 self._kernel[sock] = now
                 self._dropped["kernel"] += (now - before) % 2**32
                 self._tell(N_("Lines came faster than they could be read."), "")
-
-
-def syslog_sources(settings: Syslog) -> tuple[SyslogSource, ...]:
-    """Return the sources that the settings ask for: UDP and TCP on ``port``, TLS where ``tls_port`` is set."""
-    if not settings.enabled:
-        return ()
-    return tuple(SyslogSource(settings, one) for one in TRANSPORTS if one != "tls" or settings.tls_port)

@@ -7,7 +7,7 @@ handed on, so that reading may start again at every offset that is given out.
 import io
 import os
 import stat
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from vxtray.core.errors import N_, LogFileError
 from vxtray.core.parsers import MAX_LINE
@@ -158,7 +158,7 @@ class Tail:
         self.grown = 0.0
         #: The largest size that was seen.
         self.seen = status.st_size
-        self._changed = 0
+        self._changed = status.st_mtime_ns
         self._head = b""
         self._base = 0
         self._at = 0
@@ -180,6 +180,11 @@ class Tail:
             self.identity.holder = None
         os.close(self.fd)
 
+    def stream(self) -> BinaryIO:
+        """Return the file from its beginning, to be closed by the caller."""
+        os.lseek(self.fd, 0, os.SEEK_SET)  # which a copy of the descriptor shares; nothing else here needs it
+        return os.fdopen(os.dup(self.fd), "rb")
+
     def size(self) -> int:
         """Return the present size in bytes."""
         size = os.fstat(self.fd).st_size
@@ -187,7 +192,7 @@ class Tail:
         return size
 
     def touched(self) -> bool:
-        """Return whether somebody wrote since the last call."""
+        """Return whether somebody wrote since the last call, or since it was opened."""
         before, self._changed = self._changed, os.fstat(self.fd).st_mtime_ns
         return before != self._changed
 

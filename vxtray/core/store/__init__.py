@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.events import Action, Category, SecurityEvent, Severity
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +21,16 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
     key: str
     offset: int
+
+
+class Rows(msgspec.Struct, frozen=True, array_like=True):
+    """Events as columns that are ready to be stored, which can be sent to another process; made by ``rows.pack``.
+
+    ``columns`` are Arrow buffers in the byte order of this machine.
+    """
+
+    count: int
+    columns: list[tuple[bytes, ...]]
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +87,34 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     critical_unblocked: int = 0
 
 
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events are wanted; what is left empty wants all of them.
+
+    ``since``/``until`` (aware) make [since, until). ``severity`` is the least one. ``source`` is a source address, a
+    network in CIDR notation, or how an address begins. ``rule`` is a rule's whole name or number. ``text`` stands
+    anywhere in a rule, message, target, user or address, in capitals or not, and is taken as it is written.
+    ``after_seq`` and ``up_to_seq`` (0 for no limit) bound when the events were stored: a snapshot, and what came since.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    categories: frozenset[Category] = frozenset()
+    actions: frozenset[Action] = frozenset()
+    severity: Severity | None = None
+    source: str = ""
+    rule: str = ""
+    text: str = ""
+    after_seq: int = 0
+    up_to_seq: int = 0
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a page of events ended: the time (aware) and the seq of its last event."""
+
+    at: datetime
+    seq: int
+
+
 class EventStore(Protocol):
     """Keeps events durably and answers questions about them."""
 
@@ -93,6 +131,11 @@ class EventStore(Protocol):
         Raises ``StoreError``.
         """
 
+    def append_packed(
+        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """The same for events that ``rows.pack`` has made ready, maybe in another process."""
+
     def position(self, key: str) -> int:
         """Return the offset remembered for a key, 0 when nothing is known."""
 
@@ -106,11 +149,23 @@ class EventStore(Protocol):
     ) -> list[SecurityEvent]:
         """Return events in [since, until), newest first."""
 
+    def search(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100) -> list[SecurityEvent]:
+        """Return events, newest first (of equal times the one stored last), beginning after a cursor."""
+
+    def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
+        """Return how many events a query has."""
+
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first."""
 
     def last_seq(self) -> int:
         """Return the highest seq given so far, 0 for an empty store."""
+
+    def prune(self, before: datetime) -> int:
+        """Delete the events older than that and return how many; their seqs are never given again."""
+
+    def shrink(self, most_bytes: int) -> int:
+        """Delete the oldest events until the store takes at most so much; return how many."""
 
     def summarize(self, start: datetime, end: datetime, *, by_day: bool, top: int = 10) -> Summary:
         """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""

@@ -5,6 +5,7 @@ DuckDB is imported when a store is opened, not before.
 """
 
 import contextlib
+import logging
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,16 +15,15 @@ from typing import TYPE_CHECKING
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.store import Position, Summary, queries
+from vxtray.core.store import Cursor, EventQuery, Position, Rows, Summary, migrations, queries, retention, search
 from vxtray.core.store.faults import explained
 from vxtray.core.store.queries import naive_utc
-from vxtray.core.store.rows import COLUMNS, to_event, to_row
+from vxtray.core.store.rows import COLUMNS, pack, table, to_event
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-#: Of the tables; raised with a migration.
-SCHEMA = 1
+log = logging.getLogger(__name__)
 
 _TEMPORARY_GIBIBYTES = 2
 _CHUNK = 1000  # events that ``alertable`` reads at a time
@@ -32,6 +32,8 @@ _CHUNK = 1000  # events that ``alertable`` reads at a time
 def _enum(values: Sequence[str]) -> str:
     return "ENUM (" + ", ".join(f"'{value}'" for value in values) + ")"
 
+
+_ANY_TABLE = "SELECT count(*) FROM duckdb_tables()"
 
 # No index and no key: a primary key makes the file four times larger, and replaying one is where DuckDB fails.
 _SCHEMA_SQL = f"""
@@ -67,6 +69,8 @@ class EmbeddedStore:
         self._root: DuckDBPyConnection | None = None
         try:
             self._root = _connect(path, memory_mebibytes, read_only=read_only)
+            if not read_only:
+                self._migrate(memory_mebibytes)
             self._writer = self._root.cursor()
             self._uuid, self._last_seq = self._begin(may_create=not read_only)
         except duckdb.Error as error:
@@ -88,23 +92,25 @@ class EmbeddedStore:
 
         Raises ``StoreError`` (nothing of the batch is stored then) and ``ValueError`` for a time without a zone.
         """
-        rows = [to_row(event) for event in events]
+        return self.append_packed([pack(events)], position=position, alerts=alerts)
+
+    def append_packed(
+        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store events that were packed before, maybe in another process; otherwise as ``append``."""
+        count = sum(block.count for block in blocks)
         with self._writing() as writer:
-            first, last = self._last_seq + 1, self._last_seq + len(rows)
-            if rows:
-                appender = writer.appender("events")
-                try:
-                    appender.append_rows((seq, *row) for seq, row in enumerate(rows, first))
-                    appender.flush()
-                finally:
-                    appender.clear()
+            first, last = self._last_seq + 1, self._last_seq + count
+            if count:
+                columns = table([block for block in blocks if block.count], first)  # lives until it has been read
+                writer.from_arrow(columns).insert_into("events")
                 writer.execute("INSERT INTO batches VALUES (?, ?, ?)", [first, last, alerts])
             if position is not None:
                 writer.execute("DELETE FROM positions WHERE key = ?", [position.key])
                 writer.execute("INSERT INTO positions VALUES (?, ?)", [position.key, position.offset])
             writer.execute("COMMIT")
             self._last_seq = last
-        return (first, last) if rows else (0, 0)
+        return (first, last) if count else (0, 0)
 
     def position(self, key: str) -> int:
         """Return the offset remembered for a key, 0 when nothing is known."""
@@ -121,19 +127,21 @@ class EmbeddedStore:
         limit: int = 100,
     ) -> list[SecurityEvent]:
         """Return events in [since, until), newest first; of equal times the one stored last comes first."""
-        conditions: list[str] = ["true"]
-        values: list[object] = []
-        for condition, value in (
-            ('"at" >= ?', since and naive_utc(since)),
-            ('"at" < ?', until and naive_utc(until)),
-            ("category = ?", category and category.value),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values.append(value)
-        sql = f'SELECT {COLUMNS} FROM events WHERE {" AND ".join(conditions)} ORDER BY "at" DESC, seq DESC LIMIT ?'  # noqa: S608 - constants
+        categories = frozenset({category} if category else ())
+        return self.search(EventQuery(since=since, until=until, categories=categories), limit=limit)
+
+    def search(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100) -> list[SecurityEvent]:
+        """Return events, newest first (of equal times the one stored last), beginning after a cursor.
+
+        Raises ``StoreError``, and ``ValueError`` for a time without a zone.
+        """
         with self._reading() as cursor:
-            return [to_event(row) for row in cursor.execute(sql, [*values, max(limit, 0)]).fetchall()]
+            return list(search.found(cursor, query, after, limit))
+
+    def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
+        """Return how many events a query has; without one, how many are stored."""
+        with self._reading() as cursor:
+            return search.count(cursor, query)
 
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first.
@@ -154,12 +162,6 @@ class EmbeddedStore:
     def last_seq(self) -> int:
         """Return the highest seq given so far, 0 for an empty store; it stays when events are pruned."""
         return self._last_seq
-
-    def count(self) -> int:
-        """Return how many events are stored."""
-        with self._reading() as cursor:
-            row = cursor.execute("SELECT count(*) FROM events").fetchone()
-        return int(row[0]) if row else 0
 
     def summarize(self, start: datetime, end: datetime, *, by_day: bool, top: int = 10) -> Summary:
         """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
@@ -182,6 +184,30 @@ class EmbeddedStore:
             writer.execute("COMMIT")
         return int(row[0]) if row else 0
 
+    def shrink(self, most_bytes: int) -> int:
+        """Delete the oldest events, by whole days, until the store takes at most so much; return how many.
+
+        What counts are used blocks; those of deleted events become free here.
+        """
+        with self._reading() as cursor:
+            if retention.used_bytes(cursor, self._path) <= most_bytes:
+                return 0
+        self._checkpoint()
+        with self._reading() as cursor:
+            used = retention.used_bytes(cursor, self._path)
+            before = retention.surplus_end(cursor, used, most_bytes) if used > most_bytes else None
+        deleted = self.prune(before) if before else 0
+        self._checkpoint()
+        return deleted
+
+    def _checkpoint(self) -> None:
+        """Free the blocks of deleted events, where no reader is in the way."""
+        import duckdb
+
+        with self._write_lock, contextlib.suppress(duckdb.TransactionException):
+            if self._root is not None:
+                self._writer.execute("CHECKPOINT")
+
     def renew(self) -> None:
         """Take a new uuid, because events that had a seq are lost and their seqs will be given again."""
         new = str(uuid.uuid4())
@@ -194,31 +220,49 @@ class EmbeddedStore:
         """Flush and close; calling it twice is harmless. Afterwards every method raises ``StoreError``."""
         with self._write_lock, self._door:
             if self._root is not None:
-                self._writer.close()
-                self._root.close()
+                self._root.close()  # and its cursors
                 self._root = None
 
     def _begin(self, *, may_create: bool) -> tuple[str, int]:
         """Make the tables of a new file; return the uuid and the last seq."""
-        tables = self._writer.execute("SELECT count(*) FROM duckdb_tables()").fetchone()
-        if may_create and tables == (0,):
+        tables = self._writer.execute(_ANY_TABLE).fetchall()
+        if may_create and tables == [(0,)]:
             self._writer.execute("BEGIN TRANSACTION")
             self._writer.execute(_SCHEMA_SQL)
-            self._writer.execute("INSERT INTO meta VALUES ('uuid', ?), ('schema', ?)", [str(uuid.uuid4()), str(SCHEMA)])
+            self._writer.execute(
+                "INSERT INTO meta VALUES ('uuid', ?), ('schema', ?)", [str(uuid.uuid4()), str(migrations.SCHEMA)]
+            )
             self._writer.execute("COMMIT")
             self._writer.execute("CHECKPOINT")  # so that the log to replay never holds the making of tables
             self._path.chmod(0o600)
-        meta = dict(self._writer.execute("SELECT key, value FROM meta").fetchall())
-        if not {"uuid", "schema"} <= meta.keys() or not meta["schema"].isdecimal():
+        if migrations.version_of(self._writer, self._path) != migrations.SCHEMA:
+            raise StoreError(path=self._path, reason=N_("it must be opened for writing once, to be brought up to date"))
+        found = self._writer.execute("SELECT value FROM meta WHERE key = 'uuid'").fetchone()
+        if found is None:
             raise StoreDamaged(path=self._path, reason=N_("it does not say what it is"))
-        if int(meta["schema"]) > SCHEMA:
-            raise StoreError(
-                N_("The event store {path} was written by a newer vxtray."),
-                N_("Install that version again, or move the file away to begin with an empty store."),
-                path=self._path,
-            )
         row = self._writer.execute("SELECT coalesce(max(last_seq), 0) FROM batches").fetchone()
-        return meta["uuid"], int(row[0]) if row else 0
+        return str(found[0]), int(row[0]) if row else 0
+
+    def _migrate(self, memory_mebibytes: int) -> None:
+        """Bring a file of an older version up to date; it is kept as it was, beside this one."""
+        if self._root is None:
+            return
+        with contextlib.closing(self._root.cursor()) as cursor:
+            if cursor.execute(_ANY_TABLE).fetchall() == [(0,)]:
+                return
+            version = migrations.version_of(cursor, self._path)
+        if version == migrations.SCHEMA:
+            return
+        self._root.execute("CHECKPOINT")
+        self._root.close()
+        self._root = None
+        copy = migrations.keep_copy(self._path, version)
+        self._root = _connect(self._path, memory_mebibytes, read_only=False)
+        with contextlib.closing(self._root.cursor()) as cursor:
+            migrations.migrate(cursor, version)
+        log.warning(
+            "the event store was brought from version %d to %d; it is kept as %s", version, migrations.SCHEMA, copy
+        )
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator["DuckDBPyConnection"]:

@@ -1,15 +1,19 @@
-"""From an event to a row of the table and back.
+"""From events to columns of the table, and from a row back to an event.
 
-Pure, any thread. What a log says is bounded here, so that no line can fill the disk and no odd number or byte can make
-the engine refuse the batch that it is in.
+Pure, any thread and process. What a log says is bounded here, so that no line can fill the disk and no odd number or
+byte can make the engine refuse the batch that it is in.
 """
 
-from collections.abc import Sequence
-from datetime import UTC
+from array import array
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.store.queries import naive_utc
+from vxtray.core.store import Rows
+from vxtray.core.store.arrow import INT32, INT64, MICROSECONDS, TEXT, Table
 
 #: Of the table ``events``, in the order of ``to_event``.
 COLUMNS = (
@@ -22,31 +26,25 @@ MOST_TEXT = 512
 #: Longest ``message`` and ``target_url``.
 MOST_LONG_TEXT = 4096
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _MOST_PORT = 65535
 _MOST_SCORE = 2**31 - 1
 
 
-def to_row(event: SecurityEvent) -> tuple[object, ...]:
-    """Return the columns after ``seq``; raises ``ValueError`` for a time without a zone."""
-    return (
-        naive_utc(event.at),
-        _text(event.source),
-        event.category.value,
-        event.action.value,
-        event.severity.value,
-        _text(event.src_ip),
-        _port(event.src_port),
-        _text(event.country),
-        _text(event.dst_ip),
-        _port(event.dst_port),
-        _text(event.target_host),
-        _text(event.target_url, MOST_LONG_TEXT),
-        _text(event.user),
-        _text(event.rule_id),
-        _text(event.rule_name),
-        _text(event.message, MOST_LONG_TEXT),
-        None if event.score is None else max(min(event.score, _MOST_SCORE), -_MOST_SCORE),
-    )
+def pack(events: Sequence[SecurityEvent]) -> Rows:
+    """Return events as columns; raises ``ValueError`` for a time without a zone."""
+    return Rows(len(events), [make(list(map(value, events))) for _name, _kind, value, make in _COLUMNS])
+
+
+def table(blocks: Sequence[Rows], first: int) -> Table:
+    """Return packed events for the engine to read, numbered from ``first`` on; the order is that of the table."""
+    batches = []
+    for block in blocks:
+        numbers = array("q", range(first, first + block.count)).tobytes()
+        batches.append((block.count, [(numbers,), *block.columns]))
+        first += block.count
+    return Table([(b"seq", INT64), *((name.encode(), kind) for name, kind, *_ in _COLUMNS)], batches)
 
 
 def to_event(row: Sequence[Any]) -> SecurityEvent:
@@ -73,11 +71,60 @@ def to_event(row: Sequence[Any]) -> SecurityEvent:
     )
 
 
-def _text(text: str, most: int = MOST_TEXT) -> str:
-    text = text[:most]
-    # Bytes that were no UTF-8 reach us as lone surrogates, which DuckDB refuses.
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+# --- columns ----------------------------------------------------------------------------------------------------------
 
 
-def _port(port: int) -> int:
-    return port if 0 <= port <= _MOST_PORT else 0
+def _times(values: list[datetime]) -> tuple[bytes, ...]:
+    if any(at.tzinfo is None for at in values):
+        raise ValueError("a time without a time zone")
+    return (array("q", [(at - _EPOCH) // _MICROSECOND for at in values]).tobytes(),)
+
+
+def _ports(values: list[int]) -> tuple[bytes, ...]:
+    if values and not 0 <= min(values) <= max(values) <= _MOST_PORT:
+        values = [port if 0 <= port <= _MOST_PORT else 0 for port in values]
+    return (array("i", values).tobytes(),)
+
+
+def _scores(values: list[int | None]) -> tuple[bytes, ...]:
+    """Return which scores are there, a bit for each, and the scores."""
+    there = bytearray((len(values) + 7) // 8)
+    numbers = array("i", bytes(4 * len(values)))
+    for index, score in enumerate(values):
+        if score is not None:
+            there[index >> 3] |= 1 << (index & 7)
+            numbers[index] = max(min(score, _MOST_SCORE), -_MOST_SCORE)
+    return bytes(there), numbers.tobytes()
+
+
+def _texts(values: list[str], most: int = MOST_TEXT) -> tuple[bytes, ...]:
+    """Return where each text begins, and all texts in a row."""
+    lengths = list(map(len, values))
+    if lengths and max(lengths) > most:
+        values = [text[:most] for text in values]
+        lengths = list(map(len, values))
+    joined = "".join(values)
+    if joined.isascii():
+        return array("i", accumulate(lengths, initial=0)).tobytes(), joined.encode()
+    # Bytes that were no UTF-8 reach us as lone surrogates, which the engine refuses.
+    encoded = [text.encode("utf-8", "replace") for text in values]
+    return array("i", accumulate(map(len, encoded), initial=0)).tobytes(), b"".join(encoded)
+
+
+def _long_texts(values: list[str]) -> tuple[bytes, ...]:
+    return _texts(values, MOST_LONG_TEXT)
+
+
+#: After ``seq``: name, kind, what an event has there, and how a column is made of that.
+_COLUMNS: tuple[tuple[str, bytes, Callable[[SecurityEvent], Any], Callable[[list[Any]], tuple[bytes, ...]]], ...] = (
+    ("at", MICROSECONDS, attrgetter("at"), _times),
+    *((name, TEXT, attrgetter(name), _texts) for name in ("source", "category", "action", "severity", "src_ip")),
+    ("src_port", INT32, attrgetter("src_port"), _ports),
+    *((name, TEXT, attrgetter(name), _texts) for name in ("country", "dst_ip")),
+    ("dst_port", INT32, attrgetter("dst_port"), _ports),
+    ("target_host", TEXT, attrgetter("target_host"), _texts),
+    ("target_url", TEXT, attrgetter("target_url"), _long_texts),
+    *((name, TEXT, attrgetter(name), _texts) for name in ("user", "rule_id", "rule_name")),
+    ("message", TEXT, attrgetter("message"), _long_texts),
+    ("score", INT32, attrgetter("score"), _scores),
+)

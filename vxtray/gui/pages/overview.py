@@ -16,11 +16,19 @@ from vxtray.gui.context import Context
 from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
 
 _REFRESH_MS = 15_000
+_SUBJECT = 60
 
 _CADENCES = {Cadence.DAILY: N_("Daily"), Cadence.WEEKLY: N_("Weekly"), Cadence.MONTHLY: N_("Monthly")}
 
 #: The page that mends a trouble.
-_MENDED_BY = {"mail": "mail_server", "settings": "help", "store": "help", "reports": "reports"}
+_MENDED_BY = {
+    "mail": "mail_server",
+    "settings": "help",
+    "store": "help",
+    "reports": "reports",
+    "source": "sources",
+    "silent": "sources",
+}
 
 
 class OverviewPage(Page):
@@ -146,7 +154,7 @@ class OverviewPage(Page):
         else:
             words = _("Sent") if last.state == "sent" else _("Not sent")
             when = texts.format_ago(datetime.fromisoformat(last.settled_at), self._now(), language)
-            self._last.show_figure(_("Last mail"), words, f"{last.subject.removeprefix('[vxtray] ')}\n{when}")
+            self._last.show_figure(_("Last mail"), words, f"{_brief(last.subject)}\n{when}")
         counts = service.outbox.counts()
         held = plural("{n} held", "{n} held", counts["held"])
         failed = plural("{n} not delivered", "{n} not delivered", counts["failed"])
@@ -173,10 +181,17 @@ class OverviewPage(Page):
     def _banner(self, trouble: Trouble) -> Banner:
         error: VxtrayError = trouble.error
         text = f"{texts.title(error)} {texts.advice(error)}".strip()
-        where = _MENDED_BY.get(trouble.what, "")
+        where = _MENDED_BY.get(trouble.what.partition(":")[0], "")
         banner = Banner(Kind.WARNING, text, _("Show me") if where else "")
         banner.activated.connect(lambda: self.page_wanted.emit(where))
         return banner
+
+
+def _brief(subject: str) -> str:
+    """Return a subject without the mark in front and, where it goes on after a colon, without the details."""
+    words = subject.removeprefix("[vxtray] ")
+    head, _colon, rest = words.rpartition(": ")
+    return head if len(words) > _SUBJECT and head and rest else words[:_SUBJECT]
 
 
 def _short(moment: datetime, now: datetime, language: str) -> str:

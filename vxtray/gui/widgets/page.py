@@ -54,6 +54,21 @@ class PageHeading(QWidget):
         self._actions.show()
 
 
+class _Ground(QWidget):
+    """What scrolls: as high as its content is at its width, and not as it would be at the least width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least width, and no more height than the present width needs."""
+        least = super().minimumSizeHint()
+        if self.hasHeightForWidth():
+            least.setHeight(min(least.height(), self.heightForWidth(max(self.width(), least.width()))))
+        return least
+
+
 class Page(QScrollArea):
     """A page of the window: heading, column of cards, and a quiet confirmation. Its name is its heading."""
 
@@ -65,7 +80,7 @@ class Page(QScrollArea):
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.heading = PageHeading(title, subtitle, actions)
-        ground = QWidget()
+        ground = _Ground()
         ground.setObjectName("column")
         self._column = QVBoxLayout(ground)
         self._column.setContentsMargins(_MARGIN, 24, _MARGIN, 22)

@@ -1,0 +1,286 @@
+"""Many records parsed at once: in this process, or in processes of their own beside the one that reads and stores.
+
+A ``ParserPool`` belongs to one thread. Its children end when their pipe ends, so they never outlive the program, hold
+none of its files, and hand back rows that are ready for the store.
+"""
+
+import gc
+import logging
+import multiprocessing
+import os
+import queue
+import threading
+from collections import deque
+from datetime import UTC, timezone, tzinfo
+from functools import cache
+from multiprocessing.connection import Connection
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from vxtray.core.events import SecurityEvent
+from vxtray.core.parsers import TOO_LONG, TOO_LONG_RECORD, Ignored, Outcome, Rejected, parse
+from vxtray.core.store import Rows
+from vxtray.core.store.rows import pack
+
+log = logging.getLogger(__name__)
+
+#: More do not help: one process reads and stores.
+_MOST_CHILDREN = 2
+#: Chunks under way, for each child; enough that none waits for the one that stores.
+_DEPTH = 2
+_STOP_SECONDS = 2.0
+
+
+class Job(msgspec.Struct, frozen=True, array_like=True):
+    """Records to parse, all of one file; ``cut`` are the indexes of those that were too long, ``zone`` an IANA name.
+
+    ``packed`` asks for rows (``store.rows.pack``) instead of events.
+    """
+
+    texts: list[str]
+    cut: list[int]
+    format: str
+    zone: str
+    packed: bool = True
+
+
+class Done(msgspec.Struct, frozen=True, array_like=True):
+    """What became of them: as many events as ``stored``, in ``rows`` or in ``events``.
+
+    ``rejected`` holds index and reason (message id), ``by_format`` the events of each log family.
+    """
+
+    stored: int
+    rows: Rows | None
+    events: list[SecurityEvent]
+    ignored: int
+    rejected: list[tuple[int, str]]
+    by_format: dict[str, int]
+
+
+def outcome_of(text: str, log_format: str, zone: tzinfo, *, cut: bool) -> Outcome:
+    """Return what becomes of a record; ``cut`` says that it was too long and ``text`` is its beginning."""
+    if cut:
+        return TOO_LONG_RECORD if "\n" in text or text.startswith("{") else TOO_LONG
+    return parse(text, format=log_format, zone=zone)
+
+
+def parse_job(job: Job, zone: tzinfo) -> Done:
+    """Parse records in this process."""
+    events: list[SecurityEvent] = []
+    ignored = 0
+    rejected: list[tuple[int, str]] = []
+    cut = set(job.cut)
+    for index, text in enumerate(job.texts):
+        outcome = outcome_of(text, job.format, zone, cut=index in cut)
+        if isinstance(outcome, SecurityEvent):
+            events.append(outcome)
+        elif isinstance(outcome, tuple):
+            events += outcome
+        elif isinstance(outcome, Ignored):
+            ignored += 1
+        elif isinstance(outcome, Rejected):
+            rejected.append((index, outcome.reason))
+    by_format: dict[str, int] = {}
+    for event in events:
+        by_format[event.source] = by_format.get(event.source, 0) + 1
+    count = len(events)
+    return Done(count, pack(events) if job.packed else None, [] if job.packed else events, ignored, rejected, by_format)
+
+
+def zone_name(zone: tzinfo) -> str:
+    """Return the name by which another process knows a zone, "" for one that has none."""
+    if isinstance(zone, ZoneInfo):
+        return zone.key or ""
+    return "UTC" if isinstance(zone, timezone) and zone is UTC else ""
+
+
+def children_wanted() -> int:
+    """Return how many processes can be of use here; 0 where there is only one processor."""
+    processors = os.cpu_count() or 1
+    return min(processors, _MOST_CHILDREN) if processors > 1 else 0
+
+
+class _Child:
+    """One process and the pipe to it."""
+
+    def __init__(self, number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), name=f"vxtray-import-{number}", daemon=True)
+        self.process.start()
+        theirs.close()
+
+
+class ParserPool:
+    """Processes that take jobs by turns and give the results in the order of the jobs.
+
+    Not everything can be submitted at once: while ``full``, ``collect`` comes first. Every fault is an ``OSError`` or
+    an ``EOFError``, also what a child that has gone wrong may answer; the pool is of no more use then.
+    """
+
+    def __init__(self) -> None:
+        """Begin to start the children; see ``ready``. Raises ``OSError``."""
+        self._children: list[_Child] = []
+        self._waiting: deque[_Child] = deque()
+        self._turn = 0
+        self._ready = 0
+        try:
+            for number in range(children_wanted()):
+                self._children.append(_Child(number))
+        except OSError:
+            self.close()
+            raise
+
+    def ready(self) -> bool:
+        """Return whether the children have started; before that, parsing here is the quicker way."""
+        while self._ready < len(self._children) and self._children[self._ready].pipe.poll():
+            self._children[self._ready].pipe.recv_bytes()
+            self._ready += 1
+        return bool(self._children) and self._ready == len(self._children)
+
+    @property
+    def full(self) -> bool:
+        """True where enough jobs are under way."""
+        return len(self._waiting) >= _DEPTH * len(self._children)
+
+    @property
+    def pending(self) -> bool:
+        """True where a result is still to come."""
+        return bool(self._waiting)
+
+    def submit(self, job: Job) -> None:
+        """Hand over a job."""
+        child = self._children[self._turn % len(self._children)]
+        self._turn += 1
+        child.pipe.send_bytes(msgspec.msgpack.encode(job))
+        self._waiting.append(child)
+
+    def collect(self) -> Done:
+        """Wait for the oldest job that was submitted."""
+        answer = self._waiting.popleft().pipe.recv_bytes()
+        try:
+            return msgspec.msgpack.decode(answer, type=Done)
+        except msgspec.MsgspecError as error:
+            raise EOFError from error
+
+    def close(self) -> None:
+        """End the children."""
+        for child in self._children:
+            child.pipe.close()
+        for child in self._children:
+            child.process.join(_STOP_SECONDS)
+            if child.process.is_alive():
+                child.process.kill()
+                child.process.join(_STOP_SECONDS)
+        self._children = []
+
+
+class Parsing:
+    """Jobs in, results out, in order: by a pool where there is one, and here where that is not ready or fails."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone = zone
+        self._pool: ParserPool | None = None
+        self._beyond_help = not zone_name(zone) or children_wanted() == 0
+        self._jobs: deque[Job] = deque()
+
+    def help(self) -> None:
+        """Start the pool: there is much to do."""
+        if self._pool is None and not self._beyond_help:
+            try:
+                self._pool = ParserPool()
+            except OSError as error:
+                self._fail(error)
+
+    def feed(self, job: Job) -> list[Done]:
+        """Take a job; return the results that are there now, oldest first."""
+        done = []
+        ready = self._pool is not None and self._is_ready(self._pool)
+        while self._pool is not None and self._pool.full:
+            done.append(self._oldest(self._pool))
+        self._jobs.append(job)
+        if self._pool is None or not ready:
+            return done + self.rest()
+        try:
+            self._pool.submit(job)
+        except OSError as error:
+            self._fail(error)
+        return done
+
+    def rest(self) -> list[Done]:
+        """Return all results that are missing."""
+        done = []
+        while self._jobs:
+            if self._pool is not None and self._pool.pending:
+                done.append(self._oldest(self._pool))
+            else:
+                done.append(self._parse_here())
+        return done
+
+    def close(self) -> None:
+        """End the pool."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def _is_ready(self, pool: ParserPool) -> bool:
+        try:
+            return pool.ready()
+        except (OSError, EOFError) as error:
+            self._fail(error)
+            return False
+
+    def _oldest(self, pool: ParserPool) -> Done:
+        try:
+            done = pool.collect()
+        except (OSError, EOFError) as error:
+            self._fail(error)
+            return self._parse_here()
+        self._jobs.popleft()
+        return done
+
+    def _parse_here(self) -> Done:
+        return parse_job(msgspec.structs.replace(self._jobs.popleft(), packed=False), self._zone)
+
+    def _fail(self, error: Exception) -> None:
+        log.warning("the parser processes cannot be used; records are parsed in the program itself: %r", error)
+        self._beyond_help = True
+        self.close()
+
+
+# --- in the child -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    return ZoneInfo(name)
+
+
+def _serve(pipe: "Connection[Any, Any]") -> None:
+    """Say that it has started, then answer each message until the pipe ends."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which then closes the pipe
+    gc.freeze()
+    gc.disable()  # parsing makes no cycles
+    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    try:
+        pipe.send_bytes(b"ready")
+        threading.Thread(target=_receive, args=(pipe, jobs), daemon=True).start()
+        while message := jobs.get():
+            job = msgspec.msgpack.decode(message, type=Job)
+            pipe.send_bytes(msgspec.msgpack.encode(parse_job(job, _zone(job.zone))))
+    except (EOFError, OSError):
+        return
+
+
+def _receive(pipe: "Connection[Any, Any]", jobs: "queue.SimpleQueue[bytes]") -> None:
+    """Take messages at once, so that parent and child never wait for each other to read; empty is the end."""
+    try:
+        while True:
+            jobs.put(pipe.recv_bytes())
+    except (EOFError, OSError):
+        jobs.put(b"")

@@ -1,0 +1,123 @@
+"""The SQL behind ``search`` and ``count`` of the embedded store.
+
+Runs on the thread that asks, on a cursor of its own. A page is found by time and seq, never by counting rows off: the
+engine keeps the best few rows of a scan that its zone maps cut short, so the last page costs as little as the first.
+"""
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from vxtray.core.events import SecurityEvent, Severity
+from vxtray.core.store import Cursor, EventQuery
+from vxtray.core.store.queries import naive_utc
+from vxtray.core.store.rows import COLUMNS, to_event
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: Rows made into Python values at a time: the engine holds the interpreter for so long.
+_CHUNK = 250
+
+_TEXTS = ("rule_name", "message", "target_host", "target_url", '"user"', "rule_id", "src_ip", "dst_ip")
+_HAS_TEXT = "(" + " OR ".join(f"contains(lower({column}), lower($text))" for column in _TEXTS) + ")"
+
+
+def _groups(side: int) -> str:
+    part = f"string_split(split_part(src_ip, '::', {side}), ':')"
+    return f"array_to_string(list_transform({part}, lambda g: CASE WHEN g = '' THEN '' ELSE lpad(g, 4, '0') END), '')"
+
+
+#: The 32 hexadecimal digits of an IPv6 address, so that a network is a beginning of them.
+_DIGITS = (
+    f"({_groups(1)} || repeat('0', greatest(32 - length({_groups(1)}) - length({_groups(2)}), 0)) || {_groups(2)})"
+)
+
+_Values = dict[str, object]
+
+
+def found(cursor: "DuckDBPyConnection", query: EventQuery, after: Cursor | None, limit: int) -> Iterator[SecurityEvent]:
+    """Yield the events of a page, newest first."""
+    where, values = _conditions(query)
+    if after is not None:
+        where.append('"at" <= $last_at AND ("at" < $last_at OR seq < $last_seq)')
+        values |= {"last_at": naive_utc(after.at), "last_seq": after.seq}
+    sql = f'SELECT {COLUMNS} FROM events WHERE {" AND ".join(where)} ORDER BY "at" DESC, seq DESC LIMIT $limit'  # noqa: S608 - only constants are put in
+    cursor.execute(sql, values | {"limit": max(limit, 0)})
+    while rows := cursor.fetchmany(_CHUNK):
+        yield from map(to_event, rows)
+
+
+def count(cursor: "DuckDBPyConnection", query: EventQuery) -> int:
+    """Return how many events there are."""
+    where, values = _conditions(query)
+    row = cursor.execute(f"SELECT count(*) FROM events WHERE {' AND '.join(where)}", values).fetchone()  # noqa: S608 - only constants are put in
+    return int(row[0]) if row else 0
+
+
+def _conditions(query: EventQuery) -> tuple[list[str], _Values]:
+    """Return conditions and the values of their parameters; what a person typed is always a parameter."""
+    given: tuple[tuple[str, str, object], ...] = (
+        ('"at" >= $since', "since", query.since and naive_utc(query.since)),
+        ('"at" < $until', "until", query.until and naive_utc(query.until)),
+        ("seq > $after_seq", "after_seq", query.after_seq),
+        ("seq <= $up_to_seq", "up_to_seq", query.up_to_seq),
+        ("(rule_name = $rule OR rule_id = $rule)", "rule", _storable(query.rule)),
+        (_HAS_TEXT, "text", _storable(query.text)),
+    )
+    where = ["true", *(condition for condition, _name, value in given if value)]
+    values: _Values = {name: value for _condition, name, value in given if value}
+    if query.categories:
+        where.append(f"category IN {_listed(query.categories)}")
+    if query.actions:
+        where.append(f"action IN {_listed(query.actions)}")
+    if query.severity is not None:
+        least = query.severity.rank
+        where.append(f"severity IN {_listed(one for one in Severity if one.rank >= least)}")
+    if source := _storable(query.source).strip():
+        condition, found_values = _source(source)
+        where.append(condition)
+        values |= found_values
+    return where, values
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")  # the engine refuses lone surrogates
+
+
+def _listed(values: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{value!s}'" for value in sorted(values)) + ")"
+
+
+def _source(text: str) -> tuple[str, _Values]:
+    """Return the condition for an address, a network, or the beginning of an address."""
+    try:
+        if "/" not in text:
+            return "src_ip IN ($source, $written)", {"source": str(ip_address(text)), "written": text}
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return "starts_with(lower(src_ip), lower($source))", {"source": text}
+    return _in_network(network)
+
+
+def _in_network(network: IPv4Network | IPv6Network) -> tuple[str, _Values]:
+    """Return the condition for a network: whole octets or digits as a text, and the range of the one that is cut."""
+    first, last = network.network_address, network.broadcast_address
+    if isinstance(network, IPv4Network):
+        whole, cut = divmod(network.prefixlen, 8)
+        beginning = "".join(f"{octet}." for octet in first.packed[:whole])
+        condition = "NOT contains(src_ip, ':') AND contains(src_ip, '.')"
+        if whole == 4:
+            return "src_ip = $source", {"source": str(first)}
+        condition += " AND starts_with(src_ip, $source)"
+        values: _Values = {"source": beginning}
+        if cut:
+            condition += f" AND try_cast(split_part(src_ip, '.', {whole + 1}) AS INTEGER) BETWEEN $low AND $high"
+            values |= {"low": first.packed[whole], "high": last.packed[whole]}
+        return condition, values
+    low, high = (address.packed.hex() for address in (first, last))
+    digits = -(-network.prefixlen // 4)
+    condition = (
+        f"CASE WHEN contains(src_ip, ':') THEN left(lower({_DIGITS}), {digits}) BETWEEN $low AND $high ELSE false END"
+    )
+    return condition, {"low": low[:digits], "high": high[:digits]}

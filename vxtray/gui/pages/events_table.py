@@ -1,0 +1,185 @@
+"""The table of events: severities as pills, plain text everywhere, usable by keyboard. GUI thread only."""
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPen, QPolygonF, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from vxtray.core.events import Severity
+from vxtray.core.mail.render import SEVERITIES
+from vxtray.core.texts import _
+from vxtray.gui.pages.events_model import Column, EventsModel
+from vxtray.gui.theme import theme
+
+_Index = QModelIndex | QPersistentModelIndex
+
+#: The ink of a severity, and whether it stands on a soft ground of the same tone.
+_TOKENS = {
+    Severity.CRITICAL: ("danger", "danger_soft"),
+    Severity.HIGH: ("warning", "warning_soft"),
+    Severity.MEDIUM: ("accent", "accent_soft"),
+    Severity.LOW: ("secondary", ""),
+    Severity.INFO: ("secondary", ""),
+}
+
+#: What is left to the details where there is no room, the first first; the last column needs this much, in px.
+_DISPENSABLE = (Column.CATEGORY, Column.TARGET, Column.ACTION, Column.SOURCE)
+_LEAST = {Column.TARGET: 90, Column.WHAT: 90}
+
+
+def draw_shape(painter: QPainter, severity: Severity, place: QRectF) -> None:
+    """Draw the shape that mails use for a severity (●▲◆■○) with the painter's pen as its colour."""
+    colour = painter.pen().color()
+    painter.save()
+    painter.setPen(QPen(colour, 1.5) if severity is Severity.INFO else Qt.PenStyle.NoPen)
+    painter.setBrush(Qt.BrushStyle.NoBrush if severity is Severity.INFO else colour)
+    middle = place.center()
+    if severity in (Severity.CRITICAL, Severity.INFO):
+        painter.drawEllipse(place.adjusted(0.75, 0.75, -0.75, -0.75))
+    elif severity is Severity.HIGH:
+        top = QPointF(middle.x(), place.top())
+        painter.drawPolygon(QPolygonF([top, place.bottomRight(), place.bottomLeft()]))
+    elif severity is Severity.MEDIUM:
+        left, right = QPointF(place.left(), middle.y()), QPointF(place.right(), middle.y())
+        corners = [QPointF(middle.x(), place.top()), right, QPointF(middle.x(), place.bottom()), left]
+        painter.drawPolygon(QPolygonF(corners))
+    else:
+        painter.drawRect(place.adjusted(1, 1, -1, -1))
+    painter.restore()
+
+
+class SeverityDelegate(QStyledItemDelegate):
+    """Paints a severity as a shape and a word."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
+        """Draw the cell's ground as the style does, and the pill on it."""
+        view = option.widget
+        drawn = QStyleOptionViewItem(option)
+        self.initStyleOption(drawn, index)
+        word, drawn.text = drawn.text, ""
+        view.style().drawControl(QStyle.ControlElement.CE_ItemViewItem, drawn, painter, view)
+        value = index.data(Qt.ItemDataRole.UserRole)
+        if value is None:
+            return
+        severity, look = Severity(value), theme()
+        ink, ground = _TOKENS[severity]
+        font = pill_font(option.font, strong=bool(ground))
+        metrics = QFontMetrics(font)
+        px = look.px
+        wide = min(metrics.horizontalAdvance(word) + px(32), drawn.rect.width() - px(6))
+        tall = min(metrics.height() + px(4), drawn.rect.height() - 4)
+        pill = QRectF(drawn.rect.x() + px(4), drawn.rect.center().y() - tall / 2 + 0.5, wide, tall)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font)
+        if ground:
+            painter.setPen(QPen(look.colour(ink), 1) if look.high_contrast else Qt.PenStyle.NoPen)
+            painter.setBrush(look.colour(ground))
+            painter.drawRoundedRect(pill, tall / 2, tall / 2)
+        painter.setPen(look.colour(ink if not look.high_contrast else "text"))
+        edge = px(9)
+        draw_shape(painter, severity, QRectF(pill.x() + px(9), pill.center().y() - edge / 2, edge, edge))
+        words = pill.adjusted(px(23), 0, 0, 0)
+        shown = metrics.elidedText(word, Qt.TextElideMode.ElideRight, int(words.width()) + px(4))
+        painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), shown)
+        painter.restore()
+
+
+def pill_font(font: QFont, *, strong: bool = True) -> QFont:
+    """Return the font of a pill's word; what stands on no ground is not strong."""
+    small = QFont(font)
+    small.setPixelSize(theme().px(12))
+    small.setWeight(QFont.Weight.DemiBold if strong else QFont.Weight.Normal)
+    return small
+
+
+class EventsTable(QTableView):
+    """A row an event; one row is chosen at a time, Tab leaves the table."""
+
+    def __init__(self, model: EventsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setModel(model)
+        self.setAccessibleName(_("Events"))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setTabKeyNavigation(False)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setCornerButtonEnabled(False)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setItemDelegateForColumn(Column.SEVERITY, SeverityDelegate(self))
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsClickable(False)
+        header.setStretchLastSection(True)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setMinimumSectionSize(theme().px(60))
+        theme().changed.connect(self.measure)
+        self.measure()
+
+    def measure(self) -> None:
+        """Give rows and columns the size that the font asks for."""
+        px = theme().px
+        # the header as well: its default answers for rows that do not exist yet
+        self.verticalHeader().setDefaultSectionSize(px(30))
+        metrics = self.fontMetrics()
+        pill = QFontMetrics(pill_font(self.font()))
+        light = QFontMetrics(pill_font(self.font(), strong=False))
+        severity = max(
+            (pill if ground else light).horizontalAdvance(_(SEVERITIES[name]))
+            for name, (_ink, ground) in _TOKENS.items()
+        )
+        self._wants = {
+            Column.TIME: metrics.horizontalAdvance("2026-08-08 08:08:08") + px(20),
+            Column.SEVERITY: max(severity + px(38), self._heading(Column.SEVERITY)),
+            Column.CATEGORY: max(metrics.horizontalAdvance("E-mail filter") + px(16), self._heading(Column.CATEGORY)),
+            Column.ACTION: max(metrics.horizontalAdvance("unbanned") + px(18), self._heading(Column.ACTION)),
+            Column.SOURCE: metrics.horizontalAdvance("188.188.188.188 · WW") + px(10),
+        }
+        self._share_out()
+
+    def _heading(self, column: Column) -> int:
+        text = str(self.model().headerData(column, Qt.Orientation.Horizontal))
+        return self.fontMetrics().horizontalAdvance(text) + theme().px(20)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the width out anew."""
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width():
+            self._share_out()
+
+    def _share_out(self) -> None:
+        """Give each column what it wants, target and words the rest, and hide what there is no room for."""
+        px, room = theme().px, self.viewport().width()
+        wants = self._wants | {column: px(least) for column, least in _LEAST.items()}
+        for column in _DISPENSABLE:
+            hidden = sum(wants.values()) > room
+            self.setColumnHidden(column, hidden)
+            if hidden:
+                del wants[column]
+        rest = room - sum(width for column, width in wants.items() if column not in _LEAST)
+        if Column.TARGET in wants:
+            wants[Column.TARGET] = max(rest * 2 // 5, wants[Column.TARGET])
+        for column, width in wants.items():
+            if column != Column.WHAT:
+                self.setColumnWidth(column, width)
+
+    def sizeHint(self) -> QSize:
+        """Return the least size: the page gives it what is left, and would scroll for more."""
+        return self.minimumSizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return a size that a small window has."""
+        px = theme().px
+        return QSize(px(240), px(150))
