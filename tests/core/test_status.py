@@ -94,6 +94,6 @@ def test_trouble_comes_first(engine: Callable[..., Engine]) -> None:
 
 def test_sending(engine: Callable[..., Engine]) -> None:
     one = engine(settings(msgspec.structs.replace(NOWHERE)))
-    with one.service._delivering:
+    with one.service._post._delivering:
         assert state_of(one.service) is State.SENDING
     assert last_mail(None) is None

@@ -10,7 +10,7 @@ import msgspec
 
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, LogFileError, UsageError
+from vxtray.core.errors import N_, LogFileError, NotConfigured, UsageError
 from vxtray.core.events import Category
 from vxtray.core.settings.tree import is_address, is_zone
 from vxtray.core.texts import _, format_number, translate
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from vxtray.app import Host
     from vxtray.core.reports.desk import Made
+    from vxtray.core.service import Service
 
 #: Rejected lines are told one by one up to here, then only counted.
 _MOST_REASONS = 20
@@ -150,30 +151,41 @@ def report(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     for address in recipients:
         if not is_address(address):
             raise UsageError(N_("“{address}” is not an e-mail address."), address=address)
+    failed = False
     with host.service() as service:
         made = service.make_report(Cadence(args.cadence), args.day)
         if args.out:
-            _write(terminal.path(args.out), made, service.report_mail(made, recipients) if _can_mail(host) else b"")
+            _write(terminal.path(args.out), made, _message(service, made, recipients))
         if args.send:
             subject = service.send_report(Cadence(args.cadence), args.day, recipients)
             terminal.note(_("Queued: {subject}", subject=subject))
             if not host.running:
                 service.send_waiting()
-                _tell_undelivered(service.outbox.counts()["queued"], terminal)
+                failed = _tell_undelivered(service, subject, terminal)
     if args.json:
         terminal.document(numbers(made.report))
     elif not args.out and not args.send:
         terminal.say(made.document.text)
-    return 0
+    return 1 if failed else 0
 
 
-def _can_mail(host: "Host") -> bool:
-    return host.settings().smtp.configured
+def _message(service: "Service", made: "Made", recipients: tuple[str, ...]) -> bytes:
+    """Return the report as a mail, nothing where it is not known yet from and to whom."""
+    try:
+        return service.report_mail(made, recipients)
+    except NotConfigured:
+        return b""
 
 
-def _tell_undelivered(waiting: int, terminal: Terminal) -> None:
-    if waiting:
+def _tell_undelivered(service: "Service", subject: str, terminal: Terminal) -> bool:
+    """Say what became of the mail just queued; return whether it was refused for good."""
+    entry = next(entry for entry in service.outbox.entries(limit=20) if entry.subject == subject)
+    if entry.state == "queued":
         terminal.note(_("It waits in the queue; “vxtray outbox” says why, and “vxtray serve” goes on trying."))
+    elif entry.state == "failed":
+        terminal.note(_("The mail server refused the mail."))
+        terminal.note(_("Server's words: {reply}", reply=entry.reply))
+    return entry.state == "failed"
 
 
 def _write(folder: Path, made: "Made", message: bytes) -> None:

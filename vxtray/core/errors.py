@@ -25,6 +25,8 @@
     │   ├── StoreFull             no room on the disk
     │   └── StoreDamaged          the event store is no store any more
     ├── LogFileError              a log file cannot be read
+    ├── FileError                 another file that a person named cannot be read
+    │   └── FileNotWritten        or cannot be written
     ├── SourceError               a source of events cannot work as it is set
     │   └── PortTaken             another program listens there
     ├── ProgramBusy               another vxtray holds the profile
@@ -38,6 +40,9 @@ import re
 from typing import ClassVar
 
 _NAME = re.compile(r"\{(\w+)\}")
+
+#: Values that may be marked texts themselves, with names of the other values in them.
+MARKED_VALUES = frozenset({"allowed", "reason", "what"})
 
 
 def N_(text: str) -> str:  # noqa: N802 - the customary name, by which babel finds the text
@@ -61,7 +66,11 @@ class VxtrayError(Exception):
 
     def __str__(self) -> str:
         """Return the English words, for logs."""
-        return fill(self.title_id, self.values)
+        values = {
+            name: fill(value, self.values) if name in MARKED_VALUES and isinstance(value, str) else value
+            for name, value in self.values.items()
+        }
+        return fill(self.title_id, values)
 
 
 def fill(text: str, values: dict[str, object]) -> str:
@@ -184,6 +193,20 @@ class LogFileError(VxtrayError):
 
     title = N_("{path} cannot be read: {reason}.")
     advice = N_("Check the name and that you may read it.")
+
+
+class FileError(VxtrayError):
+    """A file that a person named, other than a log, cannot be read. Values: path, reason."""
+
+    title = N_("{path} cannot be read: {reason}.")
+    advice = N_("Check the name and that you may read it.")
+
+
+class FileNotWritten(FileError):
+    """A file cannot be written where a person wanted it. Values: path, reason."""
+
+    title = N_("{path} cannot be written: {reason}.")
+    advice = N_("Check the folder and that you may write there.")
 
 
 class SourceError(VxtrayError):

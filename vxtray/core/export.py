@@ -14,7 +14,7 @@ from typing import TextIO
 
 import msgspec
 
-from vxtray.core.errors import N_, LogFileError
+from vxtray.core.errors import FileNotWritten
 from vxtray.core.events import SecurityEvent
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.store import Cursor, EventQuery, EventStore
@@ -48,7 +48,7 @@ def export_events(
     """Write the events of a query, newest first; return how many, None where ``stop`` was set (no file is left then).
 
     Times are ISO 8601 in UTC. CSV is UTF-8 with a byte order mark, one line an event, formulas made harmless by an
-    apostrophe. ``progress`` is told how many are written. Raises ``LogFileError``, ``StoreError``.
+    apostrophe. ``progress`` is told how many are written. Raises ``FileNotWritten``, ``StoreError``.
     """
     written = path.with_name(f"{path.name}.part")
     try:
@@ -61,12 +61,7 @@ def export_events(
     except OSError as error:
         with contextlib.suppress(OSError):
             written.unlink()
-        raise LogFileError(
-            N_("{path} cannot be written: {reason}."),
-            N_("Check the folder and that you may write there."),
-            path=path,
-            reason=error.strerror or str(error),
-        ) from error
+        raise FileNotWritten(path=path, reason=error.strerror or str(error)) from error
     return done
 
 

@@ -20,11 +20,10 @@ from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import Category, SecurityEvent
 from vxtray.core.health import SourceHealth, silent
 from vxtray.core.intake import CommittingStore, Intake
-from vxtray.core.mail.delivery import Courier
-from vxtray.core.mail.outbox import Delivery, Outbox, Verdict
-from vxtray.core.mail.statefile import as_text
-from vxtray.core.notices import EventsStored, MailSettled, Publish, QueueChanged
+from vxtray.core.mail.outbox import Outbox
+from vxtray.core.notices import EventsStored, Publish
 from vxtray.core.paths import Profile
+from vxtray.core.postroom import PostRoom
 from vxtray.core.reports.desk import Made, ReportDesk, mail_language
 from vxtray.core.reports.period import Cadence, machine_zone, report_zone
 from vxtray.core.schedule import Schedule
@@ -37,14 +36,6 @@ from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
 
 log = logging.getLogger(__name__)
-
-#: The outbox thread looks at least this often, so that a lost wake-up or a clock step delays nothing for long.
-_LONGEST_SLEEP = 60.0
-_STOP_SECONDS = 10.0
-
-_PROVEN = "mail-proven"
-_MENDED = "mail-settings-changed"  # what was sent before proves nothing about the settings of now
-_PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
 
 
 def utc_now() -> datetime:
@@ -78,14 +69,11 @@ class Service:
         self._board = TroubleBoard(publish, clock)
         self._guard = threading.Lock()
         self._events: EventStore | None = None
-        self._courier = Courier(settings.smtp, credentials, clock)
+        self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock)
         self._alerts = AlertDesk(self.outbox, clock)
         self._reports = ReportDesk(self.outbox, self.store, clock)
         self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
-        self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._delivering = threading.Lock()
-        self._sender: threading.Thread | None = None
         self._schedule: Schedule | None = None
         self._silent: set[str] = set()
         self._retention = Retention()
@@ -94,42 +82,32 @@ class Service:
 
     def start(self) -> None:
         """Begin to send and to watch the clock. Faults after this are told as notices, never raised."""
-        self._sender = threading.Thread(target=self._send_loop, name="vx-outbox", daemon=True)
-        self._sender.start()
+        self._post.start()
         self._schedule = Schedule(self._tick)
         self._schedule.start()
         self._intake.start()
         self._intake.run(wanted_sources(self.settings.sources, self._position))
 
     def apply(self, settings: Settings) -> None:
-        """Take over new settings at once."""
+        """Take over new settings at once. Never raises: what the disk refuses is told on the board."""
         mail_changed = settings.smtp != self.settings.smtp
         sources_changed = settings.sources != self.settings.sources
         self.settings = settings
+        if mail_changed:
+            self._post.apply(settings.smtp)
         if sources_changed and self._schedule is not None:
             self._intake.run(wanted_sources(settings.sources, self._position))
-        if mail_changed:
-            self.outbox.set_fact(_MENDED, as_text(self.clock()))
-            self.mail_mended()
         if self._schedule is not None:
             self._schedule.wake()
-
-    def mail_mended(self) -> None:
-        """Try the mail server again now: its settings, the password or a person's wish changed."""
-        self._courier.mended(self.settings.smtp)
-        self._board.put("mail", None)
-        self.outbox.retry_all(self.clock())
-        self._wake.set()
 
     def stop(self) -> None:
         """End the threads (the mail in hand is finished) and close the stores; at most ten seconds."""
         self._stopping.set()
-        self._wake.set()
+        self._post.end()
         if self._schedule is not None:
             self._schedule.stop()
             self._intake.stop()
-        if self._sender is not None:
-            self._sender.join(_STOP_SECONDS)
+        self._post.stop()
         if self._events is not None:
             self._events.close()
         self.outbox.close()
@@ -192,7 +170,7 @@ class Service:
             zone=report_zone(self.settings.reports),
         )
         if queued:
-            self._queue_changed()
+            self._post.queue_changed()
         if events:
             self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
 
@@ -212,7 +190,7 @@ class Service:
         zone = report_zone(self.settings.reports)
         queued = self._alerts.catch_up(self.store(), self.settings, language, zone)
         if queued:
-            self._queue_changed()
+            self._post.queue_changed()
         return queued
 
     def events(
@@ -225,13 +203,13 @@ class Service:
         """Hold alert mails for a while and return until when; what is held is sent afterwards."""
         until = self.clock() + duration
         self._alerts.hold(Pause(until=until, everything=everything))
-        self._queue_changed()
+        self._post.queue_changed()
         return until
 
     def resume_alerts(self) -> int:
         """End the pause and return how many held mails leave now."""
         released = self._alerts.resume()
-        self._queue_changed()
+        self._post.queue_changed()
         return released
 
     def paused_until(self) -> datetime | None:
@@ -253,10 +231,10 @@ class Service:
 
     def send_report(self, cadence: Cadence, day: date | None = None, recipients: tuple[str, ...] = ()) -> str:
         """Queue a report now and return its subject. Raises ``NotConfigured``, ``StoreError``."""
-        if not self.settings.smtp.configured and not (recipients and self.settings.smtp.host):
+        if not self.settings.smtp.configured or not (recipients or self.settings.report_recipients):
             raise NotConfigured
         subject = self._reports.queue(cadence, self.settings, day=day, recipients=recipients)
-        self._queue_changed()
+        self._post.queue_changed()
         return subject
 
     def next_reports(self) -> dict[Cadence, datetime | None]:
@@ -266,10 +244,11 @@ class Service:
     def _tick(self) -> None:
         """Ask what is due; runs on the scheduler's worker, which must survive any fault."""
         try:
-            self._alerts.pause()
+            self._alerts.end_pause()
+            self._post.watch_undelivered()
             saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
             if self._reports.queue_due(self.settings, saved_at):
-                self._queue_changed()
+                self._post.queue_changed()
             self._intake.look_after()
             self._watch_silence()
             if self.profile.events_file.exists():
@@ -281,7 +260,7 @@ class Service:
         except Exception as error:
             log.exception("the report schedule met an unknown fault")
             self._board.put("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
-        self._wake.set()
+        self._post.wake()
 
     def _watch_silence(self) -> None:
         """Tell of sources that have not been heard for as long as the settings say."""
@@ -307,87 +286,39 @@ class Service:
     @property
     def sending(self) -> bool:
         """True while mails are being handed to the server."""
-        return self._delivering.locked()
+        return self._post.sending
 
     def send_waiting(self) -> int:
         """Try every mail that is due, on this thread; return how many were accepted. Raises ``StoreError``."""
-        accepted = 0
-        with self._delivering:
-            if not self._courier.ready:
-                return 0
-            for delivery in self.outbox.deliver_due(self._courier.deliver, self.clock):
-                accepted += delivery.outcome.verdict is Verdict.SENT
-                self._tell(delivery)
-                if self._stopping.is_set():
-                    break
-        return accepted
+        return self._post.send_waiting()
 
-    def _send_loop(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                self.send_waiting()
-                next_due = self.outbox.next_due()
-                self._board.put("outbox", None)
-            except VxtrayError as error:
-                if self._stopping.is_set():  # a server hung for longer than stop() waits, and the outbox is closed
-                    return
-                next_due = None
-                self._board.put("outbox", error)
-            except Exception as error:
-                next_due = None
-                log.exception("the outbox met an unknown fault")
-                self._board.put("outbox", VxtrayError(N_("Mail could not be sent: {reason}."), reason=error))
-            pause = _LONGEST_SLEEP
-            if next_due is not None and self._courier.ready:
-                pause = min(pause, max(0.2, (next_due - self.clock()).total_seconds()))
-            self._wake.wait(pause)
-
-    def _tell(self, delivery: Delivery) -> None:
-        self._board.put("mail", self._courier.fault)
-        parcel, outcome = delivery.parcel, delivery.outcome
-        log.info("mail %d (%s): %s, %s", parcel.id, parcel.kind, delivery.state, outcome.reply)
-        self._publish(
-            MailSettled(
-                at=self.clock(),
-                id=parcel.id,
-                kind=parcel.kind,
-                subject=parcel.subject,
-                state=delivery.state,
-                reply=outcome.reply,
-            )
-        )
-        self._publish(QueueChanged(at=self.clock(), **self.outbox.counts()))
+    def mail_mended(self) -> None:
+        """Try the mail server again now: the password or a person's wish changed. Raises ``StoreError``."""
+        self._post.mended()
 
     def mail_proven(self, smtp: Smtp) -> None:
-        """Remember that a test e-mail was accepted with these settings."""
-        self.outbox.set_fact(_PROVEN, _PROOF.format(smtp=smtp, at=self.clock().isoformat()))
-        if smtp == self.settings.smtp:
-            self.mail_mended()
+        """Remember that a test e-mail was accepted with these settings. Raises ``StoreError``."""
+        self._post.proven(smtp)
 
     def proven_at(self) -> datetime | None:
         """Return when a mail was last accepted with the server and user in force, None where that is not known."""
-        last = self.outbox.last_settled()
-        server, _tab, at = self.outbox.fact(_PROVEN).rpartition("\t")
-        sent_here = last is not None and last.state == "sent" and last.settled_at >= self.outbox.fact(_MENDED)
-        moments = [datetime.fromisoformat(last.settled_at)] if last is not None and sent_here else []
-        if server == _PROOF.format(smtp=self.settings.smtp, at="").rstrip("\t"):
-            moments.append(datetime.fromisoformat(at))
-        return max(moments, default=None)
+        return self._post.proven_at()
 
     def retry_mail(self, mail: int) -> None:
         """Try a mail again now. Raises ``UsageError``."""
-        self.outbox.retry(mail, self.clock())
-        self.mail_mended()
+        self._post.retry(mail)
 
     def cancel_mail(self, mail: int) -> None:
-        """Take a mail out of the queue. Raises ``UsageError``."""
-        self.outbox.cancel(mail, self.clock())
-        self._queue_changed()
+        """Take a mail out of the queue, or take note that it was not delivered. Raises ``UsageError``."""
+        self._post.cancel(mail)
 
-    def _queue_changed(self) -> None:
-        self._publish(QueueChanged(at=self.clock(), **self.outbox.counts()))
-        self._wake.set()
+    def dismiss_undelivered(self) -> None:
+        """Take note of every mail that was not delivered."""
+        self._post.dismiss_undelivered()
+
+    def watch_undelivered(self) -> None:
+        """Look whether mails were given up, and tell of them."""
+        self._post.watch_undelivered()
 
     # --- trouble -----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def state_of(service: Service) -> State:
     """Return the state of a running service."""
     if service.troubles():
         return State.TROUBLE
-    if not service.settings.smtp.configured:
+    if not service.settings.ready:
         return State.NOT_CONFIGURED
     if service.paused_until() is not None:
         return State.PAUSED
@@ -38,6 +38,8 @@ def state_of(service: Service) -> State:
 
 def status(service: Service, *, running: bool, language: str) -> dict[str, object]:
     """Return the document of ``vxtray status``."""
+    if not running:
+        service.watch_undelivered()
     state = state_of(service) if running else _stopped(service)
     trouble = [_trouble(item.error, item.since, language) for item in service.troubles()]
     if not running and state is State.STOPPED:
@@ -70,7 +72,7 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
 
 
 def _stopped(service: Service) -> State:
-    return State.STOPPED if service.settings.smtp.configured else State.NOT_CONFIGURED
+    return State.STOPPED if service.settings.ready else State.NOT_CONFIGURED
 
 
 def _trouble(error: VxtrayError, since: datetime | None, language: str) -> dict[str, object]:

@@ -14,15 +14,12 @@ from contextlib import contextmanager
 from datetime import date, datetime, tzinfo
 from functools import cache
 
-from vxtray.core.errors import N_, VxtrayError, fill
+from vxtray.core.errors import MARKED_VALUES, N_, VxtrayError, fill
 from vxtray.core.paths import resource
 
 __all__ = ["N_", "LANGUAGES", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
 
 LANGUAGES = ("en", "fr")
-
-#: Values of errors that are themselves marked texts.
-_MARKED_VALUES = frozenset({"allowed", "reason", "what"})
 
 #: What the operating system gives as a reason (strerror), marked here so that French has words for it.
 SYSTEM_REASONS = (
@@ -152,7 +149,7 @@ def advice(error: VxtrayError, language: str | None = None) -> str:
 def _say(text: str, values: dict[str, object], language: str) -> str:
     said = {
         name: translate(value, language, **{k: v for k, v in values.items() if k != name})
-        if name in _MARKED_VALUES and isinstance(value, str)
+        if name in MARKED_VALUES and isinstance(value, str)
         else value
         for name, value in values.items()
     }

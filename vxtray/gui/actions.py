@@ -82,7 +82,7 @@ class Actions(QObject):
     @Slot()
     def _send_test(self) -> None:
         smtp, credentials = self._context.model.current.smtp, self._context.credentials
-        if not smtp.configured:
+        if not (smtp.configured and smtp.recipients):
             self._failed(NotConfigured())
             return
         self.send_test.setEnabled(False)

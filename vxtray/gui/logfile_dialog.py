@@ -112,7 +112,7 @@ class LogFileDialog(QDialog):
         column.addWidget(self.lines, 1)
         column.addStretch(0)
         column.addLayout(foot)
-        self.setMinimumWidth(px(560))
+        self.setMinimumWidth(px(600))
         self.resize(px(760), px(260))
 
     def _load(self, file: LogFile) -> None:

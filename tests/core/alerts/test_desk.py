@@ -252,6 +252,7 @@ def test_a_pause_survives_a_restart_and_ends_by_itself(watch: Watch) -> None:
     watch.clock.now = until
     watch.restart()
     assert watch.desk.pause() is None
+    watch.desk.end_pause()
     assert states(watch) == ["queued"]
 
 

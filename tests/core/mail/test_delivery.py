@@ -363,9 +363,13 @@ def test_one_of_three_recipients_greylisted_is_sent_later_to_that_one_only(post:
         one = post(settings(inbox.port))
         one.add("k", to=PEOPLE)
         assert one.send() == [("k", "queued")]
+        entry, people, _attempts, _data = one.outbox.entry(1)
+        assert people[PEOPLE[1]] == ("queued", "451 4.7.1 greylisted, try again later")
+        assert entry.reply == "451 4.7.1 greylisted, try again later", "what it waits for, not what others have"
         inbox.refuse.clear()
         one.clock.now += MINUTE
         assert one.send() == [("k", "sent")]
+        assert one.outbox.entry(1)[0].reply == "250 2.0.0 kept"
     assert [taken[1] for taken in inbox.taken] == [(PEOPLE[0], PEOPLE[2]), (PEOPLE[1],)]
 
 

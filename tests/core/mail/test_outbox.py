@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vxtray.core.errors import StoreError, UsageError
+from vxtray.core import texts
+from vxtray.core.errors import StoreBusy, StoreDamaged, StoreError, StoreFull, UsageError
 from vxtray.core.mail.outbox import Outbox, Outcome, Outgoing, Parcel, State, Verdict
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -358,7 +359,7 @@ def test_a_full_database_rolls_back(box: Outbox) -> None:
     box.add(mail("k"), NOW)
     (pages,) = box._db.execute("PRAGMA page_count").fetchone()
     box._db.execute(f"PRAGMA max_page_count={pages + 2}")
-    with pytest.raises(StoreError, match=r"outbox\.db cannot be used: database or disk is full"):
+    with pytest.raises(StoreFull, match=r"The disk is full: .*outbox\.db cannot take new mails"):
         box.add_all([mail(f"big{number}") for number in range(200)], NOW, period=("report:daily:2026-11-22", "queued"))
     assert ([entry.key for entry in box.entries()], box.settled_periods()) == (["k"], frozenset())
     assert send(box, Server()) == ["sent"]
@@ -367,7 +368,7 @@ def test_a_full_database_rolls_back(box: Outbox) -> None:
 def test_a_file_that_is_no_outbox_and_a_closed_one(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     path.write_bytes(b"this is no database, however long it is\n" * 100)
-    with pytest.raises(StoreError, match=r"outbox\.db cannot be used: file is not a database"):
+    with pytest.raises(StoreDamaged, match=r"outbox\.db is damaged"):
         Outbox(path)
     assert path.read_bytes().startswith(b"this is no database"), "it is left as it was"
     box = Outbox(tmp_path / "other.db")
@@ -382,9 +383,30 @@ def test_another_process_that_holds_the_file_is_told(tmp_path: Path, monkeypatch
     box._db.execute("PRAGMA busy_timeout=50")
     other = sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
+    with pytest.raises(StoreBusy, match="in use by another program"):
         box.add(mail("k"), NOW)
     other.execute("ROLLBACK")
     other.close()
     assert box.add(mail("k"), NOW)
     box.close()
+
+
+def test_a_file_that_may_only_be_read_is_told_in_two_languages(box: Outbox) -> None:
+    box._db.execute("PRAGMA query_only=ON")
+    with pytest.raises(StoreError) as caught:
+        box.add(mail("k"), NOW)
+    assert "it may only be read" in texts.title(caught.value, "en")
+    assert "readonly" not in texts.title(caught.value, "fr"), "SQLite's English is not shown"
+    box._db.execute("PRAGMA query_only=OFF")
+
+
+def test_a_mail_that_waits_for_one_shows_why(box: Outbox) -> None:
+    box.add(mail("k", to=PEOPLE[:2]), NOW)
+    outcome = Outcome(
+        verdict=Verdict.SENT, reply="250 kept", accepted=PEOPLE[:1], postponed={PEOPLE[1]: "451 greylisted"}
+    )
+    (delivery,) = box.deliver_due(lambda _parcel: outcome, lambda: NOW)
+    assert delivery.state is State.QUEUED
+    entry, people, _attempts, _data = box.entry(1)
+    assert entry.reply == "451 greylisted"
+    assert people == {PEOPLE[0]: ("sent", "250 kept"), PEOPLE[1]: ("queued", "451 greylisted")}

@@ -379,3 +379,81 @@ def test_an_editor_that_empties_before_it_fills_gets_its_time(file, monkeypatch)
     monkeypatch.setattr(settings_file.time, "sleep", lambda _seconds: written(file, filled))
     smtp = file.merge({"smtp.username": "anna"}).settings.smtp
     assert (smtp.host, smtp.port, smtp.username) == ("mail.example.com", 26, "anna")
+
+
+# --- emptied, or taken away -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\n \n"])
+def test_an_emptied_file_is_no_wish_for_the_defaults(file, nothing) -> None:
+    file.merge({"smtp.host": "mail.example.com", "alerts.new_ban": True})
+    written(file, nothing)
+    with pytest.raises(SettingsBroken, match="it is empty"):
+        file.read()
+    loaded = file.read_or_last_good()
+    assert isinstance(loaded.trouble, SettingsBroken)
+    assert loaded.settings.smtp.host == "mail.example.com"
+    loaded = file.merge({"smtp.port": 25})
+    assert isinstance(loaded.trouble, SettingsBroken)
+    assert loaded.from_good
+    assert loaded.kept is not None
+    assert loaded.kept.read_bytes() == nothing
+    now = file.read().settings
+    assert (now.smtp.host, now.smtp.port, now.alerts.new_ban) == ("mail.example.com", 25, True)
+
+
+def test_reading_waits_for_an_editor_too(file, monkeypatch) -> None:
+    file.merge({"smtp.host": "mail.example.com"})
+    filled = content(file)
+    for begin in (lambda: written(file, b""), file.path.unlink):
+        begin()
+        monkeypatch.setattr(settings_file.time, "sleep", lambda _seconds: written(file, filled))
+        loaded = file.read_or_last_good()
+        assert (loaded.trouble, loaded.settings.smtp.host) == (None, "mail.example.com")
+
+
+def test_a_file_taken_away_begins_anew_and_its_copy_is_kept(file) -> None:
+    file.merge({"smtp.host": "mail.example.com"})
+    before = file.path.read_bytes()
+    file.path.unlink()
+    assert file.read().settings == Settings()
+    assert file.merge({"smtp.port": 25}).settings.smtp.host == ""
+    (aside,) = file.path.parent.glob("settings.toml.before-*")
+    assert aside.read_bytes() == before
+    file.merge({"smtp.port": 26})
+    assert len(list(file.path.parent.glob("settings.toml.before-*"))) == 1
+
+
+def test_an_import_keeps_a_broken_file_aside(file) -> None:
+    file.merge({"smtp.host": "mail.example.com"})
+    written(file, b"[broken")
+    assert file.replace({"smtp": {"port": 25}}).kept is not None
+    (aside,) = file.path.parent.glob("settings.toml.broken-*")
+    assert aside.read_bytes() == b"[broken"
+
+
+@pytest.mark.parametrize("key", ["smtp.port", "smtp.oauth.tenant"])
+def test_a_value_where_a_section_belongs_can_be_mended(file, key) -> None:
+    written(file, "smtp = 1\n")
+    assert file.merge({key: "25"}).settings.smtp.host == ""
+    written(file, "smtp = 1\nalerts = {new_ban = true}\n")
+    assert file.merge({key: RESET}).settings.alerts.new_ban
+
+
+def test_a_broken_line_is_named_in_both_languages(file) -> None:
+    written(file, "version = 1\n[smtp\n")
+    with pytest.raises(SettingsBroken) as caught:
+        file.read()
+    assert "line 2, column 6" in texts.title(caught.value, "en")
+    assert "line 2" in str(caught.value), "the log says it too"
+    assert "ligne\N{NO-BREAK SPACE}2" in texts.title(caught.value, "fr")
+
+
+def test_a_wrong_value_tells_how_to_be_rid_of_it(file) -> None:
+    written(file, "[smtp]\nport = 0\n")
+    with pytest.raises(SettingsInvalid) as caught:
+        file.read()
+    advice = texts.advice(caught.value, "en")
+    assert str(file.path) in advice
+    assert "vxtray settings reset smtp.port" in advice
+    assert file.merge({"smtp.port": RESET}).settings.smtp.port == 587

@@ -160,3 +160,17 @@ def test_a_start_with_a_wrong_file_tells_it(file) -> None:
     assert isinstance(model.loaded.trouble, SettingsInvalid)
     assert model.current.smtp.port == 587
     assert not file.path.with_name("settings.toml.good").exists()
+
+
+def test_an_emptied_file_leaves_what_is_in_force(model, heard) -> None:
+    model.update({"smtp.host": "mail.example.com"})
+    heard.clear()
+    model.file.path.write_bytes(b"")
+    assert model.reload_if_changed()
+    assert isinstance(model.loaded.trouble, SettingsBroken)
+    assert model.current.smtp.host == "mail.example.com"
+    assert SettingsModel(SettingsFile(model.file.path)).current.smtp.host == "mail.example.com", "a start finds it too"
+    model.update({"smtp.port": 26})
+    assert model.current.smtp.host == "mail.example.com"
+    assert model.loaded.trouble is not None, "told until the next look"
+    assert model.file.read().settings == model.current

@@ -49,6 +49,7 @@ def fill(store: EmbeddedStore, days: int, each: int, *, bulky: bool = False) -> 
 
 
 def used(store: EmbeddedStore, path: Path) -> int:
+    store._checkpoint()
     with store._reading() as cursor:
         return retention.used_bytes(cursor, path)
 
@@ -163,7 +164,7 @@ def test_an_older_file_is_brought_up_to_date_and_kept(older: Path) -> None:
 
     EmbeddedStore(older).close()  # nothing left to do
     copy = older.with_name("events.schema-1.duckdb")
-    assert sorted(p.name for p in older.parent.iterdir() if p.suffix != ".wal") == [copy.name, older.name]
+    assert sorted(p.name for p in older.parent.iterdir() if p.suffix != ".wal") == [older.name, copy.name]
     migrations.SCHEMA = 1
     kept = EmbeddedStore(copy)
     assert (kept.count(), kept.uuid) == (20, first)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vxtray.core.errors import StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import Cursor, EventQuery, EventStore
 from vxtray.core.store.embedded import EmbeddedStore
@@ -236,3 +237,25 @@ def test_search_goes_on_while_events_arrive(store):
     writer.join()
     assert failures == []
     assert store.count() == 5000
+
+
+def test_closing_breaks_off_what_is_being_asked(store):
+    store.append([event(number, message=f"{number}" * 50) for number in range(20_000)])
+    asked, outcome = threading.Event(), []
+
+    def ask() -> None:
+        try:
+            while True:
+                store.count(EventQuery(text="nothing"))
+                asked.set()
+        except StoreError as error:
+            outcome.append(error)
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    for asker in askers:
+        asker.start()
+    assert asked.wait(10)
+    store.close()
+    for asker in askers:
+        asker.join(10)
+    assert len(outcome) == 3

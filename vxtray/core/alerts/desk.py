@@ -96,7 +96,7 @@ class AlertDesk:
     def _mails(
         self, alerts: Iterable[Alert], uuid: str, settings: Settings, language: str, zone: tzinfo
     ) -> list[Outgoing]:
-        if not settings.smtp.configured or not settings.store.send:
+        if not settings.smtp.configured or not settings.alert_recipients or not settings.store.send:
             return []  # nobody to tell yet; the events themselves are stored and appear in the reports
         pause, now, mails = self.pause(), self._clock(), []
         for alert in alerts:
@@ -115,16 +115,16 @@ class AlertDesk:
         return mails
 
     def pause(self) -> Pause | None:
-        """Return the pause in force; one that is over releases what it held."""
+        """Return the pause in force; quick, since the window asks for it while alerts are being made."""
+        fact = self._outbox.fact(_PAUSE)
+        pause = msgspec.json.decode(fact, type=Pause) if fact else None
+        return pause if pause is not None and pause.until > self._clock() else None
+
+    def end_pause(self) -> None:
+        """Release what a pause held once it is over; asked at each tick."""
         with self._guard:
-            fact = self._outbox.fact(_PAUSE)
-            if not fact:
-                return None
-            pause = msgspec.json.decode(fact, type=Pause)
-            if pause.until > self._clock():
-                return pause
-            self.resume()
-            return None
+            if self._outbox.fact(_PAUSE) and self.pause() is None:
+                self.resume()
 
     def hold(self, pause: Pause) -> None:
         """Hold alert mails from now on."""

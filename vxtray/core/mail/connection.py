@@ -61,9 +61,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 class Connection:
     """A connection from look-up to QUIT. Stages must be called in the order of ``Session``."""
 
-    def __init__(self, settings: Smtp, limits: Limits) -> None:
+    def __init__(self, settings: Smtp, limits: Limits, cutoff: transport.Cutoff) -> None:
         self._settings = settings
         self._limits = limits
+        self._cutoff = cutoff
         self._parser = ReplyParser()
         self._addresses: list[transport.Address] = []
         self._stream: transport.Stream | None = None
@@ -95,9 +96,13 @@ class Connection:
             raise ConnectionAbortedError("not connected")
         return self._stream
 
-    def deadline(self) -> transport.Deadline:
-        """Return the deadline of one command."""
-        return transport.Deadline(self._limits.command)
+    def deadline(self, seconds: float = 0) -> transport.Deadline:
+        """Return the deadline of one command, or of a phase of so many seconds; a cut ends it."""
+        return transport.Deadline(seconds or self._limits.command, self._cutoff.is_cut)
+
+    def last_deadline(self) -> transport.Deadline:
+        """Return the deadline of the final dot and its answer, which an ordinary cut leaves alone."""
+        return transport.Deadline(self._limits.final, self._cutoff.is_cut_in_doubt)
 
     # --- stages ------------------------------------------------------------------------------------------------------
 
@@ -119,7 +124,7 @@ class Connection:
     def resolve(self) -> None:
         """Look the host up."""
         with self.at(Stage.RESOLVE):
-            deadline = transport.Deadline(self._limits.resolve)
+            deadline = self.deadline(self._limits.resolve)
             self._addresses = transport.resolve(ascii_host(self._settings.host), self._settings.port, deadline)
 
     def connect(self) -> None:
@@ -270,7 +275,7 @@ class Connection:
         """Say goodbye and close; never raises, for nothing depends on it."""
         if self.usable:
             with contextlib.suppress(*SYSTEM_FAULTS, MailError):
-                deadline = transport.Deadline(self._limits.quit)
+                deadline = self.deadline(self._limits.quit)
                 self.expect_silence()
                 self.stream.send(command("QUIT"), deadline)
                 self.read_reply(deadline)

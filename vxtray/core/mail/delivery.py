@@ -4,14 +4,15 @@ Runs on ``vx-outbox``, or on a command's own thread when no program runs.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from vxtray.core.credentials import CredentialStore, Secret, smtp_account
 from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
-from vxtray.core.mail.faults import AuthError, Kind, MailError, MessageRefused, RecipientsRefused, Stage
+from vxtray.core.mail.faults import AuthError, Kind, MailError, MessageRefused, RecipientResult, RecipientsRefused, Stage
 from vxtray.core.mail.outbox import Outcome, Parcel, Verdict
 from vxtray.core.mail.smtp import Delivery, send
+from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Smtp
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Courier:
         self.fault: VxtrayError | None = None
         self._credentials = credentials
         self._clock = clock
+        self._cutoff = Cutoff()
         self._paused_until: datetime | None = None
         self._paused = False
         self._mended = 0
@@ -57,12 +59,22 @@ class Courier:
         self._mended += 1
         self._paused = False
 
+    def cut_off(self, *, in_doubt: bool = False) -> None:
+        """End the delivery in hand, and begin no other; any thread.
+
+        Past its final dot a mail may have arrived: that one is waited for, unless ``in_doubt``.
+        """
+        self._cutoff.cut(in_doubt=in_doubt)
+
     def deliver(self, parcel: Parcel) -> Outcome:
-        """Try one mail once, and say what that means for it and for the others."""
+        """Try one mail once, and say what that means for it and for the others.
+
+        Raises ``MailError`` only where it was cut off: nothing was sent, and nothing is known of the server.
+        """
         smtp, mended = self.smtp, self._mended  # once: the settings may change while we talk to the server
         try:
             secret = secret_for(smtp, self._credentials)
-            delivery = send(smtp, secret, parcel.mail_from, parcel.recipients, parcel.data)
+            delivery = send(smtp, secret, parcel.mail_from, parcel.recipients, parcel.data, self._cutoff)
         except (CredentialError, NotConfigured) as error:
             return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT, mended)
         except RecipientsRefused as error:
@@ -77,6 +89,8 @@ class Courier:
         return _accepted(delivery)
 
     def _failed(self, error: MailError, mended: int) -> Outcome:
+        if self._cutoff.is_cut() and not error.in_doubt:
+            raise error
         log.info("delivery failed at %s: %s", error.step, error)
         if error.transient or error.in_doubt:
             self.fault = error
@@ -98,20 +112,29 @@ class Courier:
 
 def _accepted(delivery: Delivery) -> Outcome:
     accepted = tuple(address for address, result in delivery.recipients.items() if result.ok)
-    refused = {
-        address: result.reply
-        for address, result in delivery.recipients.items()
-        if not result.ok and result.kind is not None and result.kind != "temporary"
-    }
-    return Outcome(verdict=Verdict.SENT, stage=Stage.DATA, reply=delivery.reply, accepted=accepted, refused=refused)
+    refused, postponed = _not_accepted(delivery.recipients)
+    return Outcome(
+        verdict=Verdict.SENT,
+        stage=Stage.DATA,
+        reply=delivery.reply,
+        accepted=accepted,
+        refused=refused,
+        postponed=postponed,
+    )
+
+
+def _not_accepted(results: Mapping[str, RecipientResult]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the replies for those refused for good, and for those who may have the mail later."""
+    refused = {a: r.reply for a, r in results.items() if not r.ok and r.kind is not Kind.TEMPORARY}
+    return refused, {a: r.reply for a, r in results.items() if not r.ok and r.kind is Kind.TEMPORARY}
 
 
 def _refused_by_recipient(error: RecipientsRefused) -> Outcome:
-    refused = {a: r.reply for a, r in error.recipients.items() if not r.ok and r.kind != "temporary"}
-    waiting = len(refused) < len(error.recipients)
+    refused, postponed = _not_accepted(error.recipients)
     return Outcome(
-        verdict=Verdict.LATER if waiting or error.transient else Verdict.FAILED,
+        verdict=Verdict.LATER if postponed or error.transient else Verdict.FAILED,
         stage=error.step,
         reply=error.reply or str(error),
         refused=refused,
+        postponed=postponed,
     )

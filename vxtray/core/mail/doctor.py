@@ -16,6 +16,7 @@ from vxtray.core.mail.connection import Limits
 from vxtray.core.mail.faults import MailError, RecipientResult, Stage
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.smtp import Session, nobody_accepted, stages
+from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Smtp
 
 
@@ -56,13 +57,15 @@ _TITLES = {
 _Found = tuple[Phrase, str]
 
 
-def check(settings: Smtp, secret: Secret | None, recipients: Sequence[str] | None = None) -> Iterator[Step]:
+def check(
+    settings: Smtp, secret: Secret | None, recipients: Sequence[str] | None = None, cutoff: Cutoff | None = None
+) -> Iterator[Step]:
     """Do what a delivery does, up to the recipients, and tell of each step as it ends; stop at the first that fails.
 
     ``recipients`` replace those of the settings. Raises ``NotConfigured`` where no server is set; every other fault
-    is a step that is not ok. Closing the iterator early closes the connection.
+    is a step that is not ok. Closing the iterator early closes the connection; ``cutoff`` ends a step that hangs.
     """
-    session = Session(settings, secret, Limits.of(settings))
+    session = Session(settings, secret, Limits.of(settings), cutoff)
     try:
         for stage in (*stages(settings.security), Stage.SENDER, Stage.RECIPIENTS):
             step = _take(session, settings, stage, settings.recipients if recipients is None else recipients)

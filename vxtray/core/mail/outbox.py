@@ -69,13 +69,17 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of the function that delivers. ``accepted`` and ``refused`` name recipients (refused: the reply)."""
+    """The answer of the function that delivers.
+
+    ``accepted`` names recipients; ``refused`` for good and ``postponed`` by a temporary refusal each with the reply.
+    """
 
     verdict: Verdict
     stage: str = ""
     reply: str = ""
     accepted: tuple[str, ...] = ()
     refused: Mapping[str, str] = {}
+    postponed: Mapping[str, str] = {}
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,12 +207,17 @@ class Outbox(StateFile):
                 _mark(db, parcel.id, address, "sent", outcome.reply)
             for address, reply in outcome.refused.items():
                 _mark(db, parcel.id, address, "failed", reply)
+            for address, reply in outcome.postponed.items():
+                _mark(db, parcel.id, address, "queued", reply)
             state, next_try = self._next(db, parcel, outcome, now)
             settled = state in {State.SENT, State.FAILED, State.EXPIRED}
+            reply = outcome.reply
+            if state is not State.SENT and outcome.postponed:  # why it waits, not that others have it already
+                reply = next(iter(outcome.postponed.values()))
             db.execute(
                 "UPDATE mails SET state = ?, next_try_at = ?, settled_at = ?, reply = ?, tries = tries + ?"
                 " WHERE id = ?",
-                (state, as_text(next_try), as_text(now) if settled else "", outcome.reply, counted, parcel.id),
+                (state, as_text(next_try), as_text(now) if settled else "", reply, counted, parcel.id),
             )
             return state
 
@@ -257,10 +266,11 @@ class Outbox(StateFile):
             db.execute("UPDATE mails SET next_try_at = ? WHERE state = 'queued'", (as_text(now),))
 
     def cancel(self, mail: int, now: datetime) -> None:
-        """Take a waiting mail out of the queue; it stays listed. Raises ``UsageError``."""
+        """Take a waiting mail out of the queue, or note a failed one; it stays listed. Raises ``UsageError``."""
         with self._transaction() as db:
             done = db.execute(
-                "UPDATE mails SET state = 'cancelled', settled_at = ? WHERE id = ? AND state IN ('queued', 'held')",
+                "UPDATE mails SET state = 'cancelled', settled_at = ? WHERE id = ?"
+                " AND state IN ('queued', 'held', 'failed', 'expired')",
                 (as_text(now), mail),
             ).rowcount
             if not done:

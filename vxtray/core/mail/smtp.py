@@ -28,7 +28,7 @@ from vxtray.core.mail.faults import (
 )
 from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, wire_address, wire_fault
 from vxtray.core.mail.replies import explain, fault_of
-from vxtray.core.mail.transport import Deadline
+from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Security, Smtp
 
 _BLOCK = 65536
@@ -68,13 +68,17 @@ class Session:
     ``with Session(settings, secret) as session: session.deliver(...)``, any number of times while ``usable``.
     """
 
-    def __init__(self, settings: Smtp, secret: Secret | None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, settings: Smtp, secret: Secret | None, limits: Limits | None = None, cutoff: Cutoff | None = None
+    ) -> None:
+        """Whoever holds ``cutoff`` can end the conversation from another thread; it then fails as one that broke."""
         if not settings.host:
             raise NotConfigured
         self._settings = settings
         self._secret = secret
         self._limits = limits or Limits.of(settings)
-        self.connection = Connection(settings, self._limits)
+        self._cutoff = cutoff or Cutoff()
+        self.connection = Connection(settings, self._limits, self._cutoff)
         self.phase = Phase.BEFORE_DOT
         #: The mechanism that signed us in, empty without a sign-in.
         self.mechanism = ""
@@ -144,7 +148,7 @@ class Session:
     def _plain_afresh(self, secret: Secret) -> bool:
         """Try PLAIN once on a new connection; what is told in the end is the first refusal, so this tells only yes."""
         self.connection.quit()
-        fresh = Connection(self._settings, self._limits)
+        fresh = Connection(self._settings, self._limits, self._cutoff)
         try:
             for stage in stages(self._settings.security)[:-1]:
                 _STAGES[stage](fresh)
@@ -255,10 +259,10 @@ class Session:
                 if reply.accepted:  # a ghost: answers have shifted, nothing may be believed any more
                     connection.drop()
                 raise fault_of(reply, Stage.DATA)
-            stuffed, whole = dot_stuffed(data), Deadline(self._limits.body)
+            stuffed, whole = dot_stuffed(data), connection.deadline(self._limits.body)
             for start in range(0, len(stuffed), _BLOCK):
                 self._hear_refusal()
-                block = Deadline(min(self._limits.block, whole.left()))
+                block = connection.deadline(min(self._limits.block, whole.left()))
                 connection.stream.send(stuffed[start : start + _BLOCK], block)
             self._hear_refusal()
 
@@ -289,7 +293,7 @@ class Session:
                 raise
         self.phase = Phase.AFTER_DOT
         with connection.at(Stage.DATA, in_doubt=True):
-            deadline = Deadline(self._limits.final)
+            deadline = connection.last_deadline()
             connection.stream.send(FINAL_DOT, deadline)
             reply = connection.read_reply(deadline)
         if reply.code == 421:
@@ -357,7 +361,14 @@ def _refused_here(title: str, advice: str) -> RecipientResult:
     return RecipientResult(ok=False, reply=title, title=title, advice=advice, kind=Kind.PERMANENT)
 
 
-def send(settings: Smtp, secret: Secret | None, mail_from: str, recipients: Sequence[str], data: bytes) -> Delivery:
-    """Deliver one mail over a session of its own. Raises ``MailError``."""
-    with Session(settings, secret) as session:
+def send(
+    settings: Smtp,
+    secret: Secret | None,
+    mail_from: str,
+    recipients: Sequence[str],
+    data: bytes,
+    cutoff: Cutoff | None = None,
+) -> Delivery:
+    """Deliver one mail over a session of its own, until ``cutoff`` ends it. Raises ``MailError``."""
+    with Session(settings, secret, cutoff=cutoff) as session:
         return session.deliver(mail_from, recipients, data)

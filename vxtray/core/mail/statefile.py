@@ -5,14 +5,16 @@ the file only through the control socket. Every transaction is on the disk when 
 """
 
 import contextlib
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vxtray.core.errors import StoreError
+from vxtray.core.errors import N_, StoreBusy, StoreDamaged, StoreError, StoreFull
 from vxtray.core.paths import private_folder
+from vxtray.core.settings.tree import shown
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS mails (
@@ -50,6 +52,18 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS periods (key TEXT PRIMARY KEY, settled_at TEXT NOT NULL, outcome TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
+
+
+_FULL = N_("The disk is full: {path} cannot take new mails.")
+_MAKE_ROOM = N_("Make room on the disk; the mails that are kept already are not lost.")
+
+#: Faults that need no words of their own beyond a reason.
+_REASONS = {
+    sqlite3.SQLITE_READONLY: N_("it may only be read"),
+    sqlite3.SQLITE_PERM: N_("Permission denied"),
+    sqlite3.SQLITE_CANTOPEN: N_("it cannot be opened"),
+    sqlite3.SQLITE_IOERR: N_("the disk reports a fault"),
+}
 
 
 class StateFile:
@@ -118,7 +132,27 @@ class StateFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(path=self.path, reason=str(error).rstrip(".")) from error
+            raise _explained(self.path, error) from error
+
+
+def _explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+    """Return what an error means; the low byte of SQLite's code is the fault, the others tell where it was met."""
+    if isinstance(error, OSError):
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            return StoreFull(_FULL, _MAKE_ROOM, path=path)
+        return StoreError(path=path, reason=error.strerror or str(error))
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(_FULL, _MAKE_ROOM, path=path)
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(N_("{path} is in use by another program."), path=path)
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return StoreDamaged(
+            N_("{path} is damaged, so no mail can be kept."),
+            N_("Quit vxtray, move the file away and start vxtray again; the mails that wait in it are lost."),
+            path=path,
+        )
+    return StoreError(path=path, reason=_REASONS.get(code) or shown(str(error).rstrip(".")))
 
 
 def as_text(moment: datetime) -> str:

@@ -14,22 +14,59 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _CHUNK = 65536
 #: Seconds until the next address is tried while the one before has not answered (RFC 8305, section 5).
 _STAGGER = 0.25
+#: Seconds after which a wait looks whether it was cut off.
+_SLICE = 0.2
+
+
+class Cutoff:
+    """Lets any thread end the conversations that were begun with it: their waits raise within a moment.
+
+    Once the final dot of a mail is sent, only ``cut(in_doubt=True)`` ends the wait for the server's word.
+    """
+
+    def __init__(self) -> None:
+        self._before_dot = threading.Event()
+        self._always = threading.Event()
+
+    def cut(self, *, in_doubt: bool = False) -> None:
+        """End what was begun, and whatever is begun from now on; ``in_doubt``: past the final dot too."""
+        self._before_dot.set()
+        if in_doubt:
+            self._always.set()
+
+    def is_cut(self) -> bool:
+        """Return True once conversations are ended."""
+        return self._before_dot.is_set()
+
+    def is_cut_in_doubt(self) -> bool:
+        """Return True once even the wait for the server's last word is ended."""
+        return self._always.is_set()
 
 
 class Deadline:
-    """A point of the monotonic clock that a whole phase must not pass, however often bytes trickle in."""
+    """A point of the monotonic clock that a whole phase must not pass, however often bytes trickle in.
 
-    def __init__(self, seconds: float) -> None:
+    ``is_cut`` tells that somebody ended the phase before its time.
+    """
+
+    def __init__(self, seconds: float, is_cut: Callable[[], bool] = lambda: False) -> None:
         self._end = time.monotonic() + seconds
+        self._is_cut = is_cut
+
+    def slice(self) -> float:
+        """Return how long one wait may last. Raises as ``left``."""
+        return min(_SLICE, self.left())
 
     def left(self) -> float:
-        """Return the seconds that remain, more than 0. Raises ``TimeoutError``."""
+        """Return the seconds that remain, more than 0. Raises ``TimeoutError``, ``ConnectionAbortedError``."""
+        if self._is_cut():
+            raise ConnectionAbortedError("cut off")
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("deadline passed")
@@ -63,8 +100,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 
     thread = threading.Thread(target=look_up, name="vx-resolve", daemon=True)
     thread.start()
-    if not done.wait(deadline.left()):
-        raise TimeoutError("look-up took too long")
+    while not done.wait(deadline.slice()):
+        pass
     thread.join()
     if faults:
         raise faults[0]
@@ -107,8 +144,7 @@ class _Race:
         while self._waiting or self._running:
             if self._waiting and (winner := self._start(*self._waiting.pop(0))):
                 return winner
-            left = deadline.left()
-            for key, _ in self._selector.select(min(left, _STAGGER) if self._waiting else left):
+            for key, _ in self._selector.select(min(deadline.slice(), _STAGGER)):
                 if winner := self._settle(key.fileobj):
                     return winner
         raise self._fault
@@ -173,10 +209,9 @@ class Stream:
 
     def _wait(self, events: int, deadline: Deadline) -> int:
         self._selector.modify(self._socket, events)
-        while True:
-            ready = self._selector.select(deadline.left())
-            if ready:
-                return ready[0][1]
+        while not (ready := self._selector.select(deadline.slice())):
+            pass
+        return ready[0][1]
 
     def _read_raw(self) -> bytes | None:
         """Return what the socket holds, None when nothing has come. Raises ``ConnectionAbortedError`` at the end."""

@@ -15,6 +15,7 @@ from vxtray.core.mail.message import compose
 from vxtray.core.mail.posting import mail_of
 from vxtray.core.mail.smtp import send
 from vxtray.core.mail.testmail import proof_document
+from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Smtp
 
 
@@ -34,10 +35,12 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     recipients: dict[str, Word]
 
 
-def send_trial(smtp: Smtp, secret: Secret | None, language: str, recipients: tuple[str, ...] = ()) -> Trial:
+def send_trial(
+    smtp: Smtp, secret: Secret | None, language: str, recipients: tuple[str, ...] = (), cutoff: Cutoff | None = None
+) -> Trial:
     """Send the test e-mail to the recipients (those of the settings where empty) and return the server's word.
 
-    Raises ``NotConfigured``, ``MailError``.
+    ``cutoff`` ends it early. Raises ``NotConfigured``, ``MailError``.
     """
     people = recipients or smtp.recipients
     if not (smtp.host and smtp.from_address and people):
@@ -53,7 +56,7 @@ def send_trial(smtp: Smtp, secret: Secret | None, language: str, recipients: tup
         version=__version__,
     )
     mail = mail_of(document, smtp, people, now)
-    delivery = send(smtp, secret, mail.from_address, people, compose(mail))
+    delivery = send(smtp, secret, mail.from_address, people, compose(mail), cutoff)
     words = {address: Word(result.ok, result.reply) for address, result in delivery.recipients.items()}
     return Trial(
         ok=all(word.ok for word in words.values()), reply=delivery.reply, message_id=mail.message_id, recipients=words

@@ -89,7 +89,7 @@ class ReportDesk:
         """
         now = self._clock()
         since = self._since(settings, min(now, saved_at))
-        if not settings.smtp.configured or not settings.store.send:
+        if not settings.smtp.configured or not settings.report_recipients or not settings.store.send:
             return 0
         ledger = _Ledger(since, self._outbox.settled_periods())
         due, missed = due_periods(settings.reports, ledger, now, report_zone(settings.reports))

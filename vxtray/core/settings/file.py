@@ -6,40 +6,59 @@ and a hand edit, never lose each other's changes. Any thread; each call is compl
 
 import contextlib
 import os
+import re
 import sys
 import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from vxtray.core.errors import N_, ProgramBusy, SettingsBroken, SettingsError, SettingsNotSaved
+from vxtray.core.errors import N_, ProgramBusy, SettingsBroken, SettingsError, SettingsInvalid, SettingsNotSaved
 from vxtray.core.paths import private_folder
 from vxtray.core.settings import keys
 from vxtray.core.settings.migrations import migrate
-from vxtray.core.settings.tree import VERSION, Settings
+from vxtray.core.settings.tree import VERSION, Settings, shown
 
 #: As a value of ``merge``: take the key out of the file, so that the default holds again.
 RESET: Final = object()
 
 _LOCK_SECONDS = 10
-_EDITOR_SECONDS = 0.1
+#: An editor may empty or take away a file before it fills it.
+_EDITOR_SECONDS = 0.2
+_LOOK_SECONDS = 0.02
+_CORRECT_IT = N_("Correct it in {path}, or take its default: vxtray settings reset {key}")
+
+#: Where tomllib says that the fault is.
+_PLACE = re.compile(r"\s*\(at line (?P<line>\d+), column (?P<column>\d+)\)$")
 _HEADER = "vxtray. You may edit this file by hand; vxtray keeps your comments. “vxtray settings show” lists every key."
 
 
 class Loaded(msgspec.Struct, frozen=True):
     """What a file meant: the settings, the keys that nobody knows, and its fault (then: the last good ones).
 
-    ``stamp`` is the file's after a change of it; () where somebody else has changed it once more since.
+    ``stamp`` is the file's after a change of it; () where somebody else has changed it once more since. ``kept`` is
+    where a change has put a file that was not in order; ``from_good`` says that the last good copy was its base then.
     """
 
     settings: Settings
     unknown: tuple[str, ...] = ()
     trouble: SettingsError | None = None
     stamp: tuple[int, ...] = ()
+    kept: Path | None = None
+    from_good: bool = False
+
+
+class _Base(NamedTuple):
+    """The text that a change is merged into, and what was wrong with the file."""
+
+    text: bytes
+    trouble: SettingsError | None = None
+    kept: Path | None = None
+    from_good: bool = False
 
 
 class SettingsFile:
@@ -53,12 +72,29 @@ class SettingsFile:
         self._lock = path.with_name(path.name + ".lock")
 
     def read(self) -> Loaded:
-        """Return what the file says; a missing file means the defaults.
+        """Return what the file says; a missing file means the defaults: a person took it away to begin anew.
 
-        Raises ``SettingsBroken`` or ``SettingsInvalid``.
+        An empty one beside a good copy is no wish but an accident. Raises ``SettingsBroken`` or ``SettingsInvalid``.
         """
-        settings, unknown = keys.build(migrate(_parse(self.path, _bytes_of(self.path))))
+        try:
+            settings, unknown = keys.build(migrate(self._meaning(self._settled())))
+        except SettingsInvalid as error:
+            if error.values.get("key") != "version":
+                error.advice_id = _CORRECT_IT
+            error.values = {**error.values, "path": self.path}
+            raise
         return Loaded(settings, tuple(unknown))
+
+    def _meaning(self, content: bytes | None) -> dict[str, Any]:
+        """Return what the file's bytes say (None: there is no file). Raises ``SettingsBroken``."""
+        if content is not None and not content.strip() and self._good_bytes().strip():
+            raise SettingsBroken(path=self.path, reason=N_("it is empty"))
+        return _parse(self.path, content or b"")
+
+    def _good_bytes(self) -> bytes:
+        with contextlib.suppress(SettingsBroken):
+            return _found(self._good) or b""
+        return b""
 
     def read_or_last_good(self) -> Loaded:
         """Return what the file says, or with ``trouble`` what it last said when it was in order."""
@@ -69,7 +105,7 @@ class SettingsFile:
 
     def _last_good(self) -> Settings:
         try:
-            return keys.build(migrate(_parse(self._good, _bytes_of(self._good))))[0]
+            return keys.build(migrate(_parse(self._good, self._good_bytes())))[0]
         except SettingsError:
             return Settings()
 
@@ -79,8 +115,8 @@ class SettingsFile:
         For the running program, so that an edit by hand outlives a second one that breaks the file.
         """
         with contextlib.suppress(SettingsError, OSError):
-            content = _bytes_of(self.path)
-            if content and content != _bytes_of(self._good):
+            content = _found(self.path)
+            if content and content.strip() and content != self._good_bytes():
                 keys.build(migrate(_parse(self.path, content)))
                 write_durably(self._good, content)
 
@@ -110,23 +146,23 @@ class SettingsFile:
         with self._locked():
             while True:
                 before = self._settled()
-                base, trouble = self._base(before)
-                merged = _merged(base, plain)
+                base = self._base(before)
+                merged = _merged(base.text, plain)
                 settings, unknown = keys.build(_parse(self.path, merged))
                 if merged == before or self._save(merged, before):
-                    return Loaded(settings, tuple(unknown), trouble, self._stamp_of(merged))
+                    stamp = self._stamp_of(merged)
+                    return Loaded(settings, tuple(unknown), base.trouble, stamp, base.kept, base.from_good)
 
     def _stamp_of(self, content: bytes) -> tuple[int, ...]:
         """Return the file's stamp, () where it no longer holds what was written."""
         stamp = self.stamp()
-        return stamp if _bytes_of(self.path) == content else ()
+        return stamp if _found(self.path) == content else ()
 
-    def _settled(self) -> bytes:
-        """Return the file's bytes; an editor that empties a file before it fills it gets the time to finish."""
-        content = _bytes_of(self.path)
-        if not content and self._good.exists() and self.path.exists():
-            time.sleep(_EDITOR_SECONDS)
-            content = _bytes_of(self.path)
+    def _settled(self) -> bytes | None:
+        """Return the file's bytes, None where there is none; an editor in the middle of saving gets time to finish."""
+        until = time.monotonic() + _EDITOR_SECONDS
+        while not (content := _found(self.path)) and time.monotonic() < until and self._good.exists():
+            time.sleep(_LOOK_SECONDS)
         return content
 
     def replace(self, raw: Mapping[str, object]) -> Loaded:
@@ -136,23 +172,29 @@ class SettingsFile:
         with self._locked():
             changes = {key: msgspec.to_builtins(keys.convert(key, value)) for key, value in keys.flatten(raw)
                        if key in keys.LEAVES}  # fmt: skip
-            while not self._save(_merged(b"", changes), _bytes_of(self.path)):
-                pass
-        return Loaded(settings, tuple(unknown))
+            while True:
+                before, kept = self._settled(), None
+                try:
+                    self._meaning(before)
+                except SettingsBroken:
+                    kept = self._keep_aside("broken", before or b"")
+                if self._save(_merged(b"", changes), before):
+                    return Loaded(settings, tuple(unknown), kept=kept)
 
-    def _base(self, before: bytes) -> tuple[bytes, SettingsError | None]:
+    def _base(self, before: bytes | None) -> _Base:
         """Return the text to merge into; what is broken or old is kept aside under its own name."""
         try:
-            raw = _parse(self.path, before)
+            raw = self._meaning(before)
         except SettingsBroken as error:
-            self._keep_aside("broken", before)
-            return self._good_base(), error
-        return self._in_this_version(raw, before), None
+            kept = self._keep_aside("broken", before or b"")
+            good = self._good_base()
+            return _Base(good, error, kept, from_good=bool(good))
+        return _Base(self._in_this_version(raw, before or b""))
 
     def _good_base(self) -> bytes:
         """Return the last good copy's text, none where that is broken too."""
+        good = self._good_bytes()
         try:
-            good = _bytes_of(self._good)
             raw = _parse(self._good, good)
             keys.build(migrate(raw))
         except SettingsError:
@@ -167,7 +209,7 @@ class SettingsFile:
         self._keep_aside(f"version-{raw['version']}", text)
         return _merged(b"", dict(keys.flatten(migrated)))
 
-    def _keep_aside(self, why: str, content: bytes) -> None:
+    def _keep_aside(self, why: str, content: bytes) -> Path:
         name = f"{self.path.name}.{why}-{time.strftime('%Y%m%d-%H%M%S')}"
         place, number = self.path.with_name(name), 1
         while place.exists():  # another one in the same second
@@ -175,13 +217,16 @@ class SettingsFile:
             place = self.path.with_name(f"{name}-{number}")
         with _saving(self.path):
             write_durably(place, content)
+        return place
 
-    def _save(self, content: bytes, before: bytes) -> bool:
+    def _save(self, content: bytes, before: bytes | None) -> bool:
         """Write the file and its good copy; False, and nothing written, where a hand edit came in between."""
         with _saving(self.path):
-            if not write_durably(self.path, content, only_if=lambda: _bytes_of(self.path) == before):
+            if not write_durably(self.path, content, only_if=lambda: _found(self.path) == before):
                 return False
-        with contextlib.suppress(OSError):  # only a spare copy: the change itself is saved
+        with contextlib.suppress(OSError, SettingsNotSaved):  # only spare copies: the change itself is saved
+            if before is None and (good := self._good_bytes()):  # the file was taken away: this is its last trace
+                self._keep_aside("before", good)
             write_durably(self._good, content)
         return True
 
@@ -210,11 +255,12 @@ def _saving(path: Path) -> Iterator[None]:
         raise SettingsNotSaved(path=path, reason=error.strerror or str(error)) from error
 
 
-def _bytes_of(path: Path) -> bytes:
+def _found(path: Path) -> bytes | None:
+    """Return a file's bytes, None where there is none. Raises ``SettingsBroken``."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        return b""
+        return None
     except OSError as error:
         raise SettingsBroken(path=path, reason=error.strerror or str(error)) from error
 
@@ -223,7 +269,21 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsBroken(path=path, reason=str(error).removesuffix(".")) from error
+        raise SettingsBroken(path=path, **toml_fault(error)) from error
+
+
+def toml_fault(error: Exception) -> dict[str, object]:
+    """Return the values ``reason`` (a marked text) and its own that tell what is wrong with a TOML text, and where."""
+    if isinstance(error, RecursionError):
+        return {"reason": N_("it is nested too deeply")}
+    if isinstance(error, UnicodeDecodeError):
+        return {"reason": N_("it is not text in UTF-8")}
+    said = str(error).removesuffix(".")
+    place = _PLACE.search(said)
+    if place is None:
+        return {"reason": N_("it is not TOML ({detail})"), "detail": shown(said)}
+    reason = N_("line {line}, column {column} is not TOML ({detail})")
+    return {"reason": reason, "detail": shown(said[: place.start()]), "line": place["line"], "column": place["column"]}
 
 
 def _merged(content: bytes, changes: Mapping[str, object]) -> bytes:
@@ -232,7 +292,7 @@ def _merged(content: bytes, changes: Mapping[str, object]) -> bytes:
 
     expected = tomllib.loads(content.decode("utf-8-sig"))
     for key, value in changes.items():
-        _drop(expected, key) if value is RESET else keys.put(expected, key, value)
+        _drop(expected, key) if value is RESET else _place(expected, key, value)
     expected = {"version": VERSION, **expected}
     document = tomlkit.parse(content.decode("utf-8-sig"))
     if not content.strip():
@@ -269,10 +329,25 @@ def _put(document: Any, key: str, value: object) -> None:
 
 
 def _drop(nested: dict[str, Any], key: str) -> None:
+    """Take a key out, and what stands where its section belongs."""
     *folders, name = key.split(".")
     for folder in folders:
-        nested = nested.get(folder, {})
+        inner = nested.get(folder, {})
+        if not isinstance(inner, dict):
+            name = folder
+            break
+        nested = inner
     nested.pop(name, None)
+
+
+def _place(nested: dict[str, Any], key: str, value: object) -> None:
+    """Set a key; what stands where its section belongs (``smtp = 1``) gives way."""
+    *folders, name = key.split(".")
+    for folder in folders:
+        if not isinstance(nested.get(folder), dict):
+            nested[folder] = {}
+        nested = nested[folder]
+    nested[name] = value
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ Owned by the thread that makes it (the window's, or the one that serves); an ``u
 ``current`` is frozen and may go anywhere.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 
@@ -12,6 +13,8 @@ import msgspec
 from vxtray.core.settings import keys
 from vxtray.core.settings.file import Loaded, SettingsFile
 from vxtray.core.settings.tree import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -88,7 +91,10 @@ class SettingsModel:
             return
         change = Change(before, loaded.settings, differing)
         for listener in tuple(self._listeners):
-            listener(change)
+            try:
+                listener(change)
+            except Exception:  # the change is saved: one listener's fault must not keep it from the others
+                log.exception("a listener of the settings met a fault")
 
     def _require_owner(self) -> None:
         if threading.get_ident() != self._owner:

@@ -87,8 +87,8 @@ class Smtp(Struct, frozen=True, kw_only=True):
 
     @property
     def configured(self) -> bool:
-        """True when a mail could be sent at all."""
-        return bool(self.host and self.from_address and self.recipients)
+        """True when the server and the sender are known; whom to write to is said where a mail is made."""
+        return bool(self.host and self.from_address)
 
     @property
     def signs_in(self) -> bool:
@@ -249,6 +249,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     sources: Sources = Sources()
     store: Store = Store()
     general: General = General()
+
+    @property
+    def ready(self) -> bool:
+        """True when there is a way to send, and somebody to send to."""
+        return self.smtp.configured and bool(self.report_recipients or self.alert_recipients)
 
     @property
     def report_recipients(self) -> tuple[str, ...]:

@@ -270,7 +270,8 @@ class FileSource:
 
     def _unpack(self, tail: Tail) -> None:
         """Read a compressed file as far as it was not read before, and close it."""
-        key = packed_key(tail.fd, size := tail.size())
+        size = tail.size()
+        key, stated = packed_key(tail.fd, size), unpacked_size(tail.fd, size)
         if not self._positions(key):
             # Not by its path, which may lead to another file by now.
             with tail.stream() as raw, open_log(STDIN, raw) as log:
@@ -281,7 +282,7 @@ class FileSource:
                 if identity is not None or tail.wanted:
                     mine = tail.identity = Identity(log.keys(), identity.offset if identity else 0)
                     self._known.add(mine)
-                    if not mine.offset or unpacked_size(tail.fd, size) != mine.offset % 2**32:
+                    if not mine.offset or stated != mine.offset % 2**32:
                         self._unpack_from(tail, mine.offset, log, skip=self._skip_present and identity is None)
                     self._hand_on([], Position(key=key, offset=1), alerts=False)
         self._unreadable.pop(tail.path, None)

@@ -181,8 +181,8 @@ class Tail:
         os.close(self.fd)
 
     def stream(self) -> BinaryIO:
-        """Return the file from its beginning, to be closed by the caller."""
-        os.lseek(self.fd, 0, os.SEEK_SET)  # which a copy of the descriptor shares; nothing else here needs it
+        """Return the file from its beginning, to be closed by the caller, who does nothing else with it meanwhile."""
+        os.lseek(self.fd, 0, os.SEEK_SET)  # which the copy of the descriptor shares
         return os.fdopen(os.dup(self.fd), "rb")
 
     def size(self) -> int:

@@ -7,6 +7,7 @@ DuckDB is imported when a store is opened, not before.
 import contextlib
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _TEMPORARY_GIBIBYTES = 2
+_CLOSE_SECONDS = 5.0  # for the answers that are still being found, which are broken off
 _CHUNK = 1000  # events that ``alertable`` reads at a time
 
 
@@ -65,13 +67,14 @@ class EmbeddedStore:
 
         self._path = path
         self._write_lock = threading.Lock()
-        self._door = threading.Lock()
+        self._door = threading.Condition()
+        self._cursors: list[DuckDBPyConnection] = []
         self._root: DuckDBPyConnection | None = None
         try:
             self._root = _connect(path, memory_mebibytes, read_only=read_only)
+            self._writer = self._root.cursor()
             if not read_only:
                 self._migrate(memory_mebibytes)
-            self._writer = self._root.cursor()
             self._uuid, self._last_seq = self._begin(may_create=not read_only)
         except duckdb.Error as error:
             self.close()
@@ -217,11 +220,25 @@ class EmbeddedStore:
             self._uuid = new
 
     def close(self) -> None:
-        """Flush and close; calling it twice is harmless. Afterwards every method raises ``StoreError``."""
+        """Flush and close; calling it twice is harmless. Afterwards every method raises ``StoreError``.
+
+        So do questions that are being answered meanwhile.
+        """
+        import duckdb
+
         with self._write_lock, self._door:
-            if self._root is not None:
-                self._root.close()  # and its cursors
-                self._root = None
+            root, self._root = self._root, None
+            if root is None:
+                return
+            # the engine refuses to close under a question that is being answered
+            until = time.monotonic() + _CLOSE_SECONDS
+            while self._cursors and time.monotonic() < until:
+                for cursor in self._cursors:
+                    cursor.interrupt()
+                self._door.wait(0.05)
+            with contextlib.suppress(duckdb.Error):
+                self._writer.close()
+                root.close()
 
     def _begin(self, *, may_create: bool) -> tuple[str, int]:
         """Make the tables of a new file; return the uuid and the last seq."""
@@ -245,21 +262,19 @@ class EmbeddedStore:
 
     def _migrate(self, memory_mebibytes: int) -> None:
         """Bring a file of an older version up to date; it is kept as it was, beside this one."""
-        if self._root is None:
+        if self._root is None or self._writer.execute(_ANY_TABLE).fetchall() == [(0,)]:
             return
-        with contextlib.closing(self._root.cursor()) as cursor:
-            if cursor.execute(_ANY_TABLE).fetchall() == [(0,)]:
-                return
-            version = migrations.version_of(cursor, self._path)
+        version = migrations.version_of(self._writer, self._path)
         if version == migrations.SCHEMA:
             return
-        self._root.execute("CHECKPOINT")
+        self._writer.execute("CHECKPOINT")
+        self._writer.close()
         self._root.close()
         self._root = None
         copy = migrations.keep_copy(self._path, version)
         self._root = _connect(self._path, memory_mebibytes, read_only=False)
-        with contextlib.closing(self._root.cursor()) as cursor:
-            migrations.migrate(cursor, version)
+        self._writer = self._root.cursor()
+        migrations.migrate(self._writer, version)
         log.warning(
             "the event store was brought from version %d to %d; it is kept as %s", version, migrations.SCHEMA, copy
         )
@@ -290,12 +305,16 @@ class EmbeddedStore:
             if self._root is None:
                 raise StoreError(path=self._path, reason=N_("it is closed"))
             cursor = self._root.cursor()
+            self._cursors.append(cursor)
         try:
             yield cursor
         except duckdb.Error as error:
             raise explained(self._path, error) from error
         finally:
             cursor.close()
+            with self._door:
+                self._cursors = [other for other in self._cursors if other is not cursor]
+                self._door.notify_all()
 
 
 def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStore, Path | None]:

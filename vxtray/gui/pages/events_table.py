@@ -34,6 +34,10 @@ _DISPENSABLE = (Column.CATEGORY, Column.TARGET, Column.ACTION, Column.SOURCE)
 _LEAST = {Column.TARGET: 90, Column.WHAT: 90}
 
 
+#: Rows from the end at which the next page is asked for.
+_AHEAD = 100
+
+
 def draw_shape(painter: QPainter, severity: Severity, place: QRectF) -> None:
     """Draw the shape that mails use for a severity (●▲◆■○) with the painter's pen as its colour."""
     colour = painter.pen().color()
@@ -125,6 +129,7 @@ class EventsTable(QTableView):
         header.setStretchLastSection(True)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         header.setMinimumSectionSize(theme().px(60))
+        self.verticalScrollBar().valueChanged.connect(self._look_ahead)
         theme().changed.connect(self.measure)
         self.measure()
 
@@ -148,6 +153,12 @@ class EventsTable(QTableView):
             Column.SOURCE: metrics.horizontalAdvance("188.188.188.188 · WW") + px(10),
         }
         self._share_out()
+
+    def _look_ahead(self, value: int) -> None:
+        """Ask for the next page before the last row is reached; the bar counts rows."""
+        root = self.rootIndex()
+        if self.verticalScrollBar().maximum() - value < _AHEAD and self.model().canFetchMore(root):
+            self.model().fetchMore(root)
 
     def _heading(self, column: Column) -> int:
         text = str(self.model().headerData(column, Qt.Orientation.Horizontal))

@@ -1,5 +1,6 @@
 """The first page: is everything all right, what was sent last, what comes next."""
 
+import textwrap
 from datetime import datetime
 
 from PySide6.QtCore import QTimer, Signal, Slot
@@ -13,6 +14,7 @@ from vxtray.core.troubles import Trouble
 from vxtray.gui.actions import Actions
 from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
+from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
 
 _REFRESH_MS = 15_000
@@ -103,7 +105,7 @@ class OverviewPage(Page):
     def refresh(self) -> None:
         """Say how things stand now."""
         service = self._context.service
-        configured = service.settings.smtp.configured
+        configured = service.settings.ready
         self._empty.setVisible(not configured)
         self._figures.setVisible(configured)
         self._events.setVisible(configured)
@@ -152,9 +154,9 @@ class OverviewPage(Page):
         if last is None:
             self._last.show_figure(_("Last mail"), "–", _("Nothing was sent yet."))
         else:
-            words = _("Sent") if last.state == "sent" else _("Not sent")
+            outcome = _("Sent") if last.state == "sent" else _("Not sent")
             when = texts.format_ago(datetime.fromisoformat(last.settled_at), self._now(), language)
-            self._last.show_figure(_("Last mail"), words, f"{_brief(last.subject)}\n{when}")
+            self._last.show_figure(_("Last mail"), outcome, f"{_brief(last.subject)}\n{when}")
         counts = service.outbox.counts()
         held = plural("{n} held", "{n} held", counts["held"])
         failed = plural("{n} not delivered", "{n} not delivered", counts["failed"])
@@ -182,16 +184,27 @@ class OverviewPage(Page):
         error: VxtrayError = trouble.error
         text = f"{texts.title(error)} {texts.advice(error)}".strip()
         where = _MENDED_BY.get(trouble.what.partition(":")[0], "")
+        if trouble.what == "undelivered":
+            banner = Banner(Kind.WARNING, text, _("Dismiss"))
+            banner.activated.connect(self._dismiss_undelivered)
+            return banner
         banner = Banner(Kind.WARNING, text, _("Show me") if where else "")
         banner.activated.connect(lambda: self.page_wanted.emit(where))
         return banner
 
+    @Slot()
+    def _dismiss_undelivered(self) -> None:
+        self._context.bridge.run(
+            self._context.service.dismiss_undelivered, lambda _none: self.refresh(), self._told, owner=self
+        )
+
+    def _told(self, error: Exception) -> None:
+        self.say(words(error), Kind.WARNING)
+
 
 def _brief(subject: str) -> str:
-    """Return a subject without the mark in front and, where it goes on after a colon, without the details."""
-    words = subject.removeprefix("[vxtray] ")
-    head, _colon, rest = words.rpartition(": ")
-    return head if len(words) > _SUBJECT and head and rest else words[:_SUBJECT]
+    """Return a subject without the mark in front, shortened to what a tile can hold."""
+    return textwrap.shorten(subject.removeprefix("[vxtray] "), _SUBJECT, placeholder="…")
 
 
 def _short(moment: datetime, now: datetime, language: str) -> str:
