@@ -10,6 +10,7 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from vxtray.core import texts
 from vxtray.core.control import ControlServer, Handler
 from vxtray.core.credentials import CredentialStore, system_store
-from vxtray.core.errors import N_, ProgramBusy, StoreError, VxtrayError
+from vxtray.core.errors import N_, ProgramBusy, SettingsError, StoreError, VxtrayError
 from vxtray.core.journal import write_log
 from vxtray.core.notices import Notice, Publish
 from vxtray.core.paths import Profile, private_folder
-from vxtray.core.settings.file import SettingsFile
+from vxtray.core.settings.file import Loaded, SettingsFile
 from vxtray.core.settings.model import Change, SettingsModel
 from vxtray.core.settings.tree import Settings
 
@@ -78,11 +79,14 @@ class Host(Protocol):
     def settings(self) -> Settings:
         """Return the settings in force. Raises ``SettingsError``."""
 
-    def update(self, changes: Mapping[str, object]) -> Settings:
-        """Change settings by the one rule, and return them."""
-
     def service(self) -> "contextlib.AbstractContextManager[Service]":
         """Give the engine for the length of a command. Raises ``ProgramBusy``, ``StoreError``."""
+
+    def look(self) -> "contextlib.AbstractContextManager[tuple[Service, SettingsError | None]]":
+        """Give the engine for a look that changes nothing, and what is wrong with the settings file.
+
+        Raises ``ProgramBusy``, ``StoreError``.
+        """
 
     def reload(self, *, mail_mended: bool) -> None:
         """Take over what others changed in the settings file or the keyring."""
@@ -111,16 +115,17 @@ class OwnHost:
         """Return what the file says. Raises ``SettingsError``."""
         return self.file.read().settings
 
-    def update(self, changes: Mapping[str, object]) -> Settings:
-        """Change the file by the one rule."""
-        loaded = self.file.merge(changes)
-        if loaded.trouble is not None:
-            raise_later(loaded.trouble)
-        return loaded.settings
+    def lenient_settings(self) -> Settings:
+        """Return what the file says, or what it last said when it was in order."""
+        return self.file.read_or_last_good().settings
+
+    def update(self, changes: Mapping[str, object]) -> Loaded:
+        """Change the file by the one rule; ``trouble`` in the result says that it could not be read before."""
+        return self.file.merge(changes)
 
     @contextlib.contextmanager
     def service(self) -> "Iterator[Service]":
-        """Open the engine without its threads; what it queued is sent before it closes."""
+        """Open the engine without its threads; the command itself sends what shall leave."""
         from vxtray.core.service import Service
 
         with holding(self.profile, self.patience):
@@ -129,6 +134,23 @@ class OwnHost:
                 yield service
             finally:
                 service.stop()
+
+    @contextlib.contextmanager
+    def look(self) -> "Iterator[tuple[Service, SettingsError | None]]":
+        """Open the engine with the last good settings; where nothing was ever kept, asking leaves nothing behind."""
+        from vxtray.core.service import Service
+
+        loaded = self.file.read_or_last_good()
+        with contextlib.ExitStack() as stack:
+            profile = self.profile
+            if profile.outbox_file.exists():
+                stack.enter_context(holding(profile, self.patience))
+            else:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vxtray-"))
+                profile = Profile.under(Path(folder))
+            service = Service(profile, loaded.settings, self.credentials, _log_notice)
+            stack.callback(service.stop)
+            yield service, loaded.trouble
 
     def reload(self, *, mail_mended: bool) -> None:
         """Nothing holds anything in memory."""
@@ -139,11 +161,6 @@ class OwnHost:
 
     def quit(self) -> None:
         """Nothing runs."""
-
-
-def raise_later(trouble: VxtrayError) -> None:
-    """Say on the log that a broken settings file was kept aside; the change itself was made."""
-    log.warning("%s", trouble)
 
 
 def _log_notice(notice: Notice) -> None:
@@ -235,14 +252,15 @@ class Program:
         """Return the settings in force."""
         return self.model.current
 
-    def update(self, changes: Mapping[str, object]) -> Settings:
-        """Change settings on the main thread."""
-        return self.on_owner(lambda: self.model.update(changes))
-
     @contextlib.contextmanager
     def service(self) -> "Iterator[Service]":
         """Give the engine, which goes on afterwards."""
         yield self.engine
+
+    @contextlib.contextmanager
+    def look(self) -> "Iterator[tuple[Service, SettingsError | None]]":
+        """Give the engine, which knows of the settings file's trouble itself."""
+        yield self.engine, None
 
     def reload(self, *, mail_mended: bool) -> None:
         """Read the settings file again on the main thread."""

@@ -131,6 +131,13 @@ def test_standard_input_and_compressed_files(paris, made, tmp_path) -> None:
     some = paris("events", "--since", "2026-01-05T12:00", "--until", "2026-01-05T13:00", "--limit", "5000", "--json")
     assert all("2026-01-05T12" <= event["at"] < "2026-01-05T13" for event in some.json)
     assert len(some.json) == made.truth["by_hour_local"]["13"]
+    critical = paris("events", "--severity", "critical", "--limit", "5000", "--json").json
+    assert {event["severity"] for event in critical} == {"critical"}
+    one = waf[0]["src_ip"]
+    assert {
+        e["src_ip"] for e in paris("events", "--source", one, "--text", waf[0]["message"].upper(), "--json").json
+    } == {one}
+    assert paris("events", "--severity", "bad").code == 2
     text = paris("events", "--category", "waf", "--limit", "2").out.splitlines()
     assert len(text) == 2
 

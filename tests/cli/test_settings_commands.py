@@ -1,6 +1,8 @@
 """``settings``, ``smtp show/set/import-env`` and ``secret``: what they print, change and keep."""
 
+import contextlib
 import os
+import pty
 import stat
 import sys
 import tomllib
@@ -135,6 +137,38 @@ def test_security_words_of_an_env_file(vxtray, tmp_path, word, security) -> None
     else:
         assert said.code == 0
         assert vxtray("settings", "get", "smtp.security").out == f"{security}\n"
+
+
+def test_a_new_security_brings_its_usual_port_along(vxtray, tmp_path) -> None:
+    assert vxtray("smtp", "set", "security=tls", "--json").json["port"] == 465
+    assert vxtray("smtp", "set", "security=none", "port=2525", "--json").json["port"] == 2525
+    assert vxtray("smtp", "set", "security=starttls", "--json").json["port"] == 2525, "chosen by the person"
+    vxtray("settings", "reset", "smtp.port")
+    (tmp_path / ".env").write_text("SMTP_HOST=mail.example.com\nSMTP_SECURITY=ssl\n")
+    assert vxtray("smtp", "import-env", str(tmp_path / ".env"), "--json").json["port"] == 465
+
+
+def test_an_env_file_with_a_name_before_the_sender(vxtray, tmp_path) -> None:
+    (tmp_path / ".env").write_text('SMTP_FROM_EMAIL="Security Reports <reports@example.com>"\n')
+    told = vxtray("smtp", "import-env", str(tmp_path / ".env"), "--json").json
+    assert (told["from_name"], told["from_address"]) == ("Security Reports", "reports@example.com")
+
+
+def test_a_secret_typed_on_a_terminal_is_not_shown(profile) -> None:
+    script = f'"{sys.executable}" -m vxtray --profile-dir "{profile.config}" secret set vigilancex-password 2>/dev/null'
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe("sh", ["sh", "-c", script], {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    shown = b""
+    with contextlib.suppress(OSError):  # what Linux gives for a terminal whose program has ended
+        while piece := os.read(terminal, 1024):
+            shown += piece
+            if shown.endswith(b"vigilancex-password: "):
+                os.write(terminal, b"hunter2 and more\n")
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert b"vigilancex-password: " in shown
+    assert b"hunter2" not in shown
 
 
 def test_an_env_file_without_our_variables(vxtray, tmp_path) -> None:

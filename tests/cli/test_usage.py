@@ -210,18 +210,66 @@ def test_a_secret_without_a_keyring(vxtray_process, profile) -> None:
     assert vxtray_process("secret", "set", "smtp-password", stdin=b"\xff\n").code == 2
 
 
-@pytest.mark.expected_log("settings file cannot be read")
 def test_a_broken_settings_file(vxtray, profile) -> None:
     profile.config.mkdir()
     profile.settings_file.write_text("[smtp\n")
-    for words in (("settings", "show"), ("status",), ("events",), ("smtp", "show")):
+    for words in (("settings", "show"), ("events",), ("smtp", "show")):
         said = vxtray(*words)
         assert said.code == 1
         assert str(profile.settings_file) in said.err
-    assert vxtray("settings", "set", "smtp.port=25").code == 0
-    assert vxtray("settings", "get", "smtp.port").out == "25\n"
+    said = vxtray("settings", "set", "smtp.port=25")
+    assert said.code == 0
     (aside,) = profile.config.glob("*.broken-*")
     assert aside.read_text() == "[smtp\n"
+    assert "cannot be read: line 1, column 6" in said.err
+    assert f"kept as {aside}" in said.err
+    assert "the defaults" in said.err
+    assert vxtray("settings", "get", "smtp.port").out == "25\n"
+    profile.settings_file.write_text("[smtp\n")
+    said = vxtray("--lang", "fr", "smtp", "set", "host=mail.example.com", "--json")
+    assert (said.code, said.json["port"]) == (0, 25)
+    assert "derniers bons paramètres" in said.err
+
+
+def test_status_tells_of_a_broken_settings_file_and_leaves_nothing_behind(vxtray, profile) -> None:
+    assert vxtray("status").code == 3
+    assert not profile.state.exists()
+    assert not profile.config.exists()
+    server = ("host=mail.example.com", "from_address=a@example.com", "recipients=b@example.com")
+    vxtray("smtp", "set", *server)
+    profile.settings_file.write_text("")
+    said = vxtray("status")
+    assert (said.code, said.err, said.json["ok"], said.json["state"]) == (1, "", False, "stopped")
+    assert "it is empty" in said.json["trouble"][0]["what"]
+    assert str(profile.settings_file) in said.json["trouble"][0]["advice"]
+    profile.settings_file.write_text("[smtp]\nport = 0\n")
+    said = vxtray("status")
+    assert "vxtray settings reset smtp.port" in said.json["trouble"][0]["advice"]
+    assert said.json["state"] == "stopped", "the last good settings tell the rest"
+    assert vxtray("settings", "reset", "smtp.port").code == 0
+
+
+@pytest.mark.parametrize(
+    "deep", [b"x = " + b"[" * 5000, b"[" + b"a." * 5000 + b"a]\nx = 1\n", b"x = " + b"[" * 80 + b"]" * 80]
+)
+def test_settings_import_of_a_text_without_a_bottom(vxtray, tmp_path, deep) -> None:
+    (tmp_path / "deep.toml").write_bytes(deep)
+    said = vxtray("settings", "import", str(tmp_path / "deep.toml"))
+    assert (said.code, said.out) == (1, "")
+    assert "nested too deeply" in said.err
+
+
+def test_an_empty_log_is_told(vxtray, tmp_path) -> None:
+    (tmp_path / "empty.log").touch()
+    for word in ("import", "parse"):
+        said = vxtray(word, str(tmp_path / "empty.log"))
+        assert said.code == 0
+        assert "nothing to read" in said.err
+
+
+def test_the_end_of_a_pause_names_its_zone(vxtray, monkeypatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Paris")
+    assert "(Europe/Paris)" in vxtray("alerts", "pause", "30m").out
 
 
 def test_a_reader_that_leaves(profile) -> None:

@@ -428,7 +428,7 @@ for _ in range(20):
 assert time.monotonic() - began < 2
 print(json.dumps([fake.Hangs.asked, [t.name for t in threading.enumerate()].count("vx-keyring")]))
 fake.Hangs.opened.set()
-store._waiting.join(10)
+store._waiting.result(10)
 print(json.dumps(store.get(account) == Secret("at last")))
 print(json.dumps([fake.Hangs.asked, [t.name for t in threading.enumerate()].count("vx-keyring")]))
 """,

@@ -442,6 +442,6 @@ NOWHERE_WITH_USER = msgspec.structs.replace(NOWHERE, username="u")
 def test_events_of_a_moment(engine: Making) -> None:
     one = engine()
     one.service.store().append([event(MONDAY), event(MONDAY + HOUR), event(MONDAY + DAY)], alerts=False)
-    found = one.service.events(MONDAY + HOUR, MONDAY + DAY, None, 10)
+    found = one.service.store().events(since=MONDAY + HOUR, until=MONDAY + DAY)
     assert [each.seq for each in found] == [2]
     assert isinstance(one.service.store(), EmbeddedStore)

@@ -12,6 +12,7 @@ from PySide6.QtGui import QAccessible, QGuiApplication
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from tests.gui.support.world import World
+from vxtray.core.errors import StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.export import ExportFormat, export_events
 from vxtray.core.notices import EventsStored
@@ -353,6 +354,18 @@ def test_a_cancelled_export_leaves_no_file(world: World, tmp_path) -> None:
     assert path.read_text() == "what was there before"
     assert export_events(store, EventQuery(), path, ExportFormat.JSON_LINES, progress=told.append) == 100
     assert told == [100]
+
+
+def test_an_export_from_a_store_that_closes_leaves_no_file(world: World, tmp_path) -> None:
+    store = world.engine.store()
+    store.append(many(10))
+
+    def close(_done: int) -> None:
+        store.close()
+
+    with pytest.raises(StoreError):
+        export_events(store, EventQuery(), tmp_path / "out.csv", ExportFormat.CSV, progress=close)
+    assert not list(tmp_path.glob("out.csv*"))
 
 
 @pytest.mark.expected_log(r"ERROR vxtray\.gui\.bridge: work for the window met a fault")

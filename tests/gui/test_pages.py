@@ -34,7 +34,7 @@ pytestmark = [
 ]
 
 WIDTHS = (640, 700, 760, 840, 1000, 1200, 1400, 840, 640)
-PAGES = ("overview", "alerts", "reports", "sources", "mail_server", "help")
+PAGES = ("overview", "alerts", "reports", "events", "sources", "mail_server", "help")
 HOSTILE = "<b>bold</b><img src='file:///etc/passwd'> &amp; <a href='x'>y</a>"
 LONG = (
     "The server closed the connection after 4.7.0 Temporary authentication failure and asks to look at "

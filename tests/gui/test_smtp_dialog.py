@@ -200,9 +200,9 @@ class WatchedStore(MemoryStore):
         self._file = profile.settings_file
         self.file_then: list[str] = []
 
-    def set(self, account: Account, secret: Secret) -> None:
+    def set(self, account: Account, secret: Secret) -> Secret | None:
         self.file_then.append(self._file.read_text() if self._file.exists() else "")
-        super().set(account, secret)
+        return super().set(account, secret)
 
 
 def test_a_typed_password_is_stored_first_under_the_typed_user_and_host(profile: Profile, qtbot, qapp) -> None:
@@ -263,11 +263,16 @@ class SlowStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.go = threading.Event()
+        self.go, self.withdrawn = threading.Event(), threading.Event()
 
-    def set(self, account: Account, secret: Secret) -> None:
+    def set(self, account: Account, secret: Secret) -> Secret | None:
         self.go.wait(10)
-        super().set(account, secret)
+        return super().set(account, secret)
+
+    def forget(self, account: Account) -> bool:
+        found = super().forget(account)
+        self.withdrawn.set()
+        return found
 
 
 def test_cancel_while_the_keyring_waits_saves_nothing_and_opens_fresh(profile: Profile, qtbot, qapp) -> None:
@@ -284,8 +289,10 @@ def test_cancel_while_the_keyring_waits_saves_nothing_and_opens_fresh(profile: P
         dialog.cancel.click()
         dialog.open()
         store.go.set()
-        qtbot.waitUntil(lambda: world.password("user@example.com", "mail2.example.com") == WORD)
-        qtbot.wait(50)
+        qtbot.waitUntil(store.withdrawn.is_set)
+        assert world.password("user@example.com", "mail2.example.com") is None, (
+            "a password of a save that was cancelled"
+        )
         assert dialog.isVisible()
         assert shown(dialog.form) == SAVED
         assert world.saved("smtp.host") == "smtp.example.com"

@@ -5,11 +5,13 @@ from datetime import timedelta
 
 import pytest
 from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.gui.support.smtp import SAVED
 from tests.gui.support.world import World
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
+from vxtray.core.notices import MailSettled
 from vxtray.core.reports.period import Cadence
 from vxtray.gui.actions import Actions
 from vxtray.gui.icons import TrayState
@@ -101,6 +103,22 @@ def test_open_wants_the_window(world: World, qtbot) -> None:
 def test_without_a_tray_it_says_so(world: World, tray: Tray) -> None:
     assert tray.icon is None
     assert not tray.present
+
+
+@pytest.mark.parametrize(("state", "told"), [("failed", 1), ("expired", 1), ("sent", 0), ("queued", 0)])
+def test_a_mail_that_is_given_up_is_told(
+    world: World, tray: Tray, qtbot, monkeypatch: pytest.MonkeyPatch, state: str, told: int
+) -> None:
+    shown: list[tuple[str, str]] = []
+    icon = QSystemTrayIcon(tray)
+    monkeypatch.setattr(icon, "showMessage", lambda title, text, _kind: shown.append((title, text)))
+    monkeypatch.setattr(tray, "_icon", icon)  # there is no panel off screen
+    world.bridge.post(
+        MailSettled(at=world.engine.clock(), id=1, kind="alert", subject="An alert", state=state, reply="no <answer>")
+    )
+    world.bridge.call(lambda: shown.append(("end", "")))
+    qtbot.waitUntil(lambda: ("end", "") in shown)
+    assert shown[:-1] == [("A mail could not be delivered: An alert", "no &lt;answer>")] * told
 
 
 def test_in_french_too(world: World, qtbot) -> None:

@@ -1,7 +1,9 @@
 """The command line: parse, call, print. The contract stands in the README; ``parser`` lists every command.
 
-A command runs in this process, or is forwarded over the control socket to the running program, which runs the same
-function and streams the answer back.
+Where a command runs, its ``place`` in ``parser`` says: ``own`` always in this process (settings, secrets, tests of the
+mail server; a running program is nudged to read the change), ``engine`` in the running program where there is one, over
+the control socket, which runs the same function and streams the answer back, else here; ``running`` only there;
+``program`` becomes the program. Runs on the main thread, in the running program on a thread of the control socket.
 """
 
 import contextlib

@@ -10,9 +10,10 @@ import msgspec
 
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, LogFileError, NotConfigured, UsageError
-from vxtray.core.events import Category
+from vxtray.core.errors import N_, FileNotWritten, NotConfigured, UsageError
+from vxtray.core.events import Category, Severity
 from vxtray.core.settings.tree import is_address, is_zone
+from vxtray.core.store import EventQuery
 from vxtray.core.texts import _, format_number, translate
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def load(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
         terminal.progress("")
         if args.alerts and not host.running:
             service.send_waiting()
+    if not result.read and not result.stopped:
+        _tell_empty(terminal)
     if args.json:
         terminal.document(result)
         return 0
@@ -86,6 +89,12 @@ def _progress(terminal: Terminal) -> Callable[[int, int], None] | None:
     return show
 
 
+def _tell_empty(terminal: Terminal) -> None:
+    terminal.note(
+        _("There was nothing to read: no line is in it. Check that the log is written there, or name another.")
+    )
+
+
 def _check_zone(name: str) -> None:
     if name and not is_zone(name):
         raise UsageError(N_("“{zone}” is not a time zone."), N_("Write an IANA name such as Europe/Paris."), zone=name)
@@ -102,6 +111,7 @@ def parse(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     _check_zone(args.tz)
     zone: tzinfo = ZoneInfo(args.tz) if args.tz else machine_zone()
     path = args.file if args.file == "-" else terminal.path(args.file)
+    line = 0
     for line, outcome in parse_file(path, format=args.format, zone=zone, stdin=terminal.stdin):
         if isinstance(outcome, Rejected):
             terminal.note(f"{line}: {translate(outcome.reason, texts.current())}")
@@ -110,23 +120,37 @@ def parse(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
         for event in told if isinstance(told, tuple) else (told,) if told else ():
             fields = {"line": line, **msgspec.to_builtins(event)}
             terminal.say(msgspec.json.encode(fields).decode())
+    if not line:
+        _tell_empty(terminal)
     return 0
 
 
 def events(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``events``: stored events, newest first."""
-    category = None
-    if args.category:
-        if args.category not in list(Category):
-            raise UsageError(
-                N_("“{name}” is not a category."),
-                N_("Known are: {known}."),
-                name=args.category,
-                known=", ".join(Category),
-            )
-        category = Category(args.category)
+    if args.category and args.category not in list(Category):
+        raise UsageError(
+            N_("“{name}” is not a category."),
+            N_("Known are: {known}."),
+            name=args.category,
+            known=", ".join(Category),
+        )
+    if args.severity and args.severity not in list(Severity):
+        raise UsageError(
+            N_("“{name}” is not a severity."),
+            N_("Known are: {known}."),
+            name=args.severity,
+            known=", ".join(Severity),
+        )
+    query = EventQuery(
+        since=args.since,
+        until=args.until,
+        categories=frozenset({Category(args.category)} if args.category else ()),
+        severity=Severity(args.severity) if args.severity else None,
+        source=args.source,
+        text=args.text,
+    )
     with host.service() as service:
-        found = service.events(args.since, args.until, category, args.limit)
+        found = service.store().search(query, limit=args.limit)
     if args.json:
         terminal.document(found)
         return 0
@@ -203,9 +227,4 @@ def _write(folder: Path, made: "Made", message: bytes) -> None:
             if content:
                 (folder / name).write_bytes(content)
     except OSError as error:
-        raise LogFileError(
-            N_("{path} cannot be written: {reason}."),
-            N_("Check the folder and that you may write there."),
-            path=folder,
-            reason=error.strerror or str(error),
-        ) from error
+        raise FileNotWritten(path=folder, reason=error.strerror or str(error)) from error

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from vxtray.cli.terminal import Terminal
 from vxtray.cli.times import duration
 from vxtray.core import texts
-from vxtray.core.errors import N_, NotConfigured, UsageError
+from vxtray.core.errors import N_, CredentialError, NotConfigured, UsageError
 from vxtray.core.settings.tree import Smtp, is_address
 from vxtray.core.texts import _, plural
 
 if TYPE_CHECKING:
     from vxtray.app import Host
+    from vxtray.core.credentials import Secret
 
 
 def _configured(host: "Host") -> Smtp:
@@ -27,8 +28,13 @@ def check(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     from vxtray.core.mail.doctor import check as examine
 
     smtp = _configured(host)
+    secret: Secret | CredentialError | None
+    try:
+        secret = secret_for(smtp, host.credentials)
+    except CredentialError as error:
+        secret = error  # told where it is needed; what comes before may be wrong too
     language, steps, good = texts.current(), [], True
-    for step in examine(smtp, secret_for(smtp, host.credentials)):
+    for step in examine(smtp, secret):
         good = good and step.ok
         said = {
             "name": str(step.name),
@@ -54,14 +60,22 @@ def check(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
 def send_test(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``smtp send-test``: send the test mail now and wait for the server's word."""
     from vxtray.core.mail.delivery import secret_for
-    from vxtray.core.mail.trial import send_trial
+    from vxtray.core.mail.faults import MailError
+    from vxtray.core.mail.trial import Trial, send_trial, words_of
 
     for address in args.to:
         if not is_address(address):
             raise UsageError(N_("“{address}” is not an e-mail address."), address=address)
     smtp = _configured(host)
-    secret = secret_for(smtp, host.credentials)
-    trial = send_trial(smtp, secret, texts.current(), recipients=tuple(args.to))
+    try:
+        secret = secret_for(smtp, host.credentials)
+        trial = send_trial(smtp, secret, texts.current(), recipients=tuple(args.to))
+    except (MailError, CredentialError) as error:
+        if args.json:
+            reply, message_id = getattr(error, "reply", ""), getattr(error, "message_id", "")
+            words = words_of(getattr(error, "recipients", {}))
+            terminal.document(Trial(ok=False, reply=reply, message_id=message_id, recipients=words))
+        return terminal.fail(error)
     args.nudge = "mail"  # what stood in the way is gone
     if args.json:
         terminal.document(trial)
@@ -129,13 +143,15 @@ def outbox_cancel(host: "Host", args: argparse.Namespace, terminal: Terminal) ->
 
 def pause(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``alerts pause DURATION``: hold alert mails for a while."""
+    from vxtray.core.reports.period import machine_zone
+
     span = duration(args.duration)
     with host.service() as service:
         until = service.pause_alerts(span, everything=args.all)
     if args.json:
         terminal.document({"paused_until": until.isoformat(), "all": args.all})
     else:
-        shown = texts.format_datetime(until, texts.current())
+        shown = texts.format_datetime(until, texts.current(), machine_zone())
         terminal.say(_("Alert mails are held until {time}; they are sent then.", time=shown))
     return 0
 

@@ -59,9 +59,14 @@ def status(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``status``: health at a glance; always JSON. Exit 0 well, 1 trouble, 3 not configured."""
     from vxtray.core.status import status as examine
 
-    with host.service() as service:
+    with host.look() as (service, fault):
         document = examine(service, running=host.running, language=texts.current())
+    if fault is not None:
+        told = {"what": texts.title(fault), "since": None, "advice": texts.advice(fault)}
+        document = {**document, "ok": False, "trouble": [told, *document["trouble"]]}  # type: ignore[misc]  # a list
     terminal.document(document)
+    if fault is not None:
+        return 1
     if document["state"] == "not_configured":
         return 3
     return 0 if document["ok"] else 1

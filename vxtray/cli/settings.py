@@ -5,22 +5,24 @@ A running program is nudged afterwards (``args.nudge``), so what was changed hol
 
 import argparse
 import re
-import tomllib
 from collections.abc import Mapping
+from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from vxtray.cli.terminal import Terminal
-from vxtray.core.errors import N_, LogFileError, SettingsInvalid, UsageError
+from vxtray.core import texts
+from vxtray.core.errors import N_, FileError, FileNotWritten, SettingsBroken, SettingsInvalid, UsageError
 from vxtray.core.settings import keys
 from vxtray.core.settings.file import RESET, SettingsFile
-from vxtray.core.settings.tree import Settings
+from vxtray.core.settings.syntax import parse
+from vxtray.core.settings.tree import USUAL_PORT, Security, Settings, Smtp
 from vxtray.core.texts import _
 
 if TYPE_CHECKING:
-    from vxtray.app import Host
+    from vxtray.app import Host, OwnHost
     from vxtray.core.credentials import Account
 
 _SECURITY_WORDS = {
@@ -64,24 +66,43 @@ def get(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def change(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def change(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int:
     """``settings set KEY=VALUE...``: one atomic change."""
     return _change(host, args, terminal, _assignments(args.assignments))
 
 
-def reset(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def reset(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int:
     """``settings reset KEY``: a key, or every key of a section, takes its default again."""
     keys.require(args.key)
     chosen = [key for key in keys.LEAVES if key == args.key or key.startswith(args.key + ".")]
     return _change(host, args, terminal, dict.fromkeys(chosen, RESET))
 
 
-def _change(host: "Host", args: argparse.Namespace, terminal: Terminal, changes: Mapping[str, object]) -> int:
-    settings = host.update(changes)
-    args.nudge = "settings"
+def _change(host: "OwnHost", args: argparse.Namespace, terminal: Terminal, changes: Mapping[str, object]) -> int:
+    settings = _update(host, changes, args, terminal)
     if args.json:
         terminal.document({key: keys.value_of(settings, key) for key in changes})
     return 0
+
+
+def _update(
+    host: "OwnHost",
+    changes: Mapping[str, object],
+    args: argparse.Namespace,
+    terminal: Terminal,
+    nudge: str = "settings",
+) -> Settings:
+    """Change the file, and say so where it could not be read before."""
+    loaded = host.update(changes)
+    args.nudge = nudge
+    if loaded.trouble is not None:
+        terminal.note(texts.title(loaded.trouble))
+        kept = _("It is kept as {path}. Your change was made to the last good settings.", path=loaded.kept)
+        begun = _(
+            "It is kept as {path}. Your change was made to the defaults: no good copy was left.", path=loaded.kept
+        )
+        terminal.note(kept if loaded.from_good else begun)
+    return loaded.settings
 
 
 def export(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
@@ -96,12 +117,7 @@ def export(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise LogFileError(
-            N_("{path} cannot be written: {reason}."),
-            N_("Check the folder and that you may write there."),
-            path=path,
-            reason=error.strerror or str(error),
-        ) from error
+        raise FileNotWritten(path=path, reason=error.strerror or str(error)) from error
     if args.json:
         terminal.document({"file": str(path)})
     return 0
@@ -112,16 +128,15 @@ def take(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     path = terminal.path(args.file)
     content = terminal.stdin.read() if args.file == "-" and terminal.stdin else _read(path)
     try:
-        raw = tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LogFileError(
-            N_("{path} is not a settings file: {reason}."),
-            N_("Give a file that “vxtray settings export” wrote."),
-            path=path,
-            reason=str(error),
-        ) from error
+        raw = parse(path, content)
+    except SettingsBroken as error:
+        error.title_id = N_("{path} is not a settings file: {reason}.")
+        error.advice_id = N_("Give a file that “vxtray settings export” wrote.")
+        raise
     loaded = SettingsFile(host.profile.settings_file).replace(raw)
     args.nudge = "settings"
+    if loaded.kept is not None:
+        terminal.note(_("The former settings file could not be read; it is kept as {path}.", path=loaded.kept))
     for key in loaded.unknown:
         terminal.note(_("Left out: nobody knows the setting {key}.", key=key))
     if args.json:
@@ -135,14 +150,20 @@ def smtp_show(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int
     return 0
 
 
-def smtp_set(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def smtp_set(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int:
     """``smtp set KEY=VALUE...``: keys below ``smtp.``; a new security mode brings its usual port along."""
     changes = {_below_smtp(key): value for key, value in _assignments(args.assignments).items()}
-    settings = host.update(changes)
-    args.nudge = "settings"
+    settings = _update(host, _with_usual_port(changes, host.lenient_settings().smtp), args, terminal)
     if args.json:
         terminal.document(msgspec.to_builtins(settings.smtp))
     return 0
+
+
+def _with_usual_port(changes: dict[str, object], smtp: Smtp) -> dict[str, object]:
+    """Let a new security mode bring its usual port along, unless a port is given or an unusual one was chosen."""
+    if "smtp.security" not in changes or "smtp.port" in changes or smtp.port != USUAL_PORT[smtp.security]:
+        return changes
+    return {**changes, "smtp.port": USUAL_PORT[Security(str(keys.convert("smtp.security", changes["smtp.security"])))]}
 
 
 def _below_smtp(key: str) -> str:
@@ -154,7 +175,7 @@ def _below_smtp(key: str) -> str:
     return key if key.startswith("smtp.") else f"smtp.{key}"
 
 
-def smtp_import_env(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def smtp_import_env(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int:
     """``smtp import-env FILE``: take over what VIGILANCE X kept in its env file; the password goes to the keyring."""
     from vxtray.core.credentials import Secret, smtp_account
 
@@ -173,12 +194,17 @@ def smtp_import_env(host: "Host", args: argparse.Namespace, terminal: Terminal) 
             allowed, choices = N_("it must be one of {choices}"), ", ".join(_SECURITY_WORDS)
             raise SettingsInvalid(key="SMTP_SECURITY", value=word, allowed=allowed, choices=choices)
         changes["smtp.security"] = _SECURITY_WORDS[word]
+    if "<" in str(changes.get("smtp.from_address", "")):
+        name, changes["smtp.from_address"] = parseaddr(str(changes["smtp.from_address"]))
+        if name:
+            changes["smtp.from_name"] = name
+    smtp = host.lenient_settings().smtp
+    changes = _with_usual_port(changes, smtp)
     if password:  # first the keyring: where it refuses, nothing is changed
         taken = {key.removeprefix("smtp."): keys.convert(key, value) for key, value in changes.items()}
-        account = smtp_account(msgspec.structs.replace(host.settings().smtp, **taken))
+        account = smtp_account(msgspec.structs.replace(smtp, **taken))
         host.credentials.set(account, Secret(password))
-    settings = host.update(changes)
-    args.nudge = "mail"
+    settings = _update(host, changes, args, terminal, "mail")
     if args.json:
         terminal.document({**msgspec.to_builtins(settings.smtp), "password_stored": bool(password)})
     else:
@@ -265,7 +291,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LogFileError(path=path, reason=error.strerror or str(error)) from error
+        raise FileError(path=path, reason=error.strerror or str(error)) from error
 
 
 def _print_tree(tree: Mapping[str, object], args: argparse.Namespace, terminal: Terminal, prefix: str = "") -> None:

@@ -57,7 +57,7 @@ class Terminal:
 
     def read_secret(self, prompt: str) -> str:
         """Return the text on standard input; on a terminal it is asked for without showing it."""
-        if self.interactive and sys.stdin.isatty():
+        if self.stdin is not None and self.stdin.isatty():
             import getpass
 
             return getpass.getpass(prompt)

@@ -6,9 +6,9 @@ The only module that imports keyring.
 """
 
 import os
-import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -113,8 +113,8 @@ class CredentialStore(Protocol):
     def get(self, account: Account) -> Secret | None:
         """Return the secret, None where none is stored."""
 
-    def set(self, account: Account, secret: Secret) -> None:
-        """Store a secret and read it back."""
+    def set(self, account: Account, secret: Secret) -> Secret | None:
+        """Store a secret and read it back; return the one that was there before, None where there was none."""
 
     def forget(self, account: Account) -> bool:
         """Delete a secret; False where there was none."""
@@ -133,9 +133,11 @@ class MemoryStore:
         """Return the secret, None where none is stored."""
         return self._secrets.get(account)
 
-    def set(self, account: Account, secret: Secret) -> None:
-        """Store a secret."""
+    def set(self, account: Account, secret: Secret) -> Secret | None:
+        """Store a secret; return the one that was there before."""
+        former = self._secrets.get(account)
         self._secrets[account] = secret
+        return former
 
     def forget(self, account: Account) -> bool:
         """Delete a secret; False where there was none."""
@@ -170,10 +172,10 @@ class SystemCredentials:
             ) from error
         return Secret(without_line_break(text))
 
-    def set(self, account: Account, secret: Secret) -> None:
+    def set(self, account: Account, secret: Secret) -> Secret | None:
         """Store it in the other store; raises ``CredentialReadOnly`` where the folder holds this secret."""
         self._require_own(account)
-        self._otherwise.set(account, secret)
+        return self._otherwise.set(account, secret)
 
     def forget(self, account: Account) -> bool:
         """Delete it in the other store; raises ``CredentialReadOnly`` where the folder holds this secret."""
@@ -199,26 +201,27 @@ class KeyringStore:
 
     def __init__(self, soft_limit: float = _SOFT_LIMIT_SECONDS) -> None:
         self._soft_limit = soft_limit
-        self._waiting: threading.Thread | None = None
+        self._waiting: Future[Any] | None = None
 
     def get(self, account: Account) -> Secret | None:
         """Return the secret. Raises ``KeyringMissing``, ``KeyringLocked``, ``KeyringRefused``."""
-        found = self._ask(lambda: _backend().get_password(_SERVICE, str(account)))
-        return None if found is None else Secret(found)
+        return self._ask(lambda: _secret(_backend().get_password(_SERVICE, str(account))))
 
-    def set(self, account: Account, secret: Secret) -> None:
-        """Store a secret and read it back, since some back ends only pretend. Raises as ``get``."""
+    def set(self, account: Account, secret: Secret) -> Secret | None:
+        """Store a secret and read it back, since some back ends only pretend; return the former. Raises as ``get``."""
         text = secret.reveal()
         if len(text.encode("utf-16-le")) // 2 > _LONGEST:
             raise KeyringRefused(reason=N_("the secret is longer than a keyring entry can be"))
 
-        def store() -> bool:
+        def store() -> Secret | None:
             backend = _backend()
+            former = _secret(backend.get_password(_SERVICE, str(account)))
             backend.set_password(_SERVICE, str(account), text)
-            return bool(backend.get_password(_SERVICE, str(account)) == text)
+            if backend.get_password(_SERVICE, str(account)) != text:
+                raise KeyringRefused(reason=N_("it did not keep what was stored"))
+            return former
 
-        if not self._ask(store):
-            raise KeyringRefused(reason=N_("it did not keep what was stored"))
+        return self._ask(store)
 
     def forget(self, account: Account) -> bool:
         """Delete a secret; False where there was none. Raises as ``get``."""
@@ -242,29 +245,33 @@ class KeyringStore:
     def _ask(self, call: Callable[[], T]) -> T:
         """Run one keyring call on ``vx-keyring``; after the soft limit say that it waits for the person.
 
-        The call itself cannot be interrupted and goes on behind its prompt, so no second one is started beside it.
+        The call itself cannot be interrupted and goes on behind its prompt, so no second one is started beside it;
+        the ``KeyringLocked`` of the first holds its answer of later.
         """
-        if self._waiting is not None and self._waiting.is_alive():
+        if self._waiting is not None and not self._waiting.done():
             raise KeyringLocked
-        answers: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+        answer: Future[T] = Future()
 
         def run() -> None:
             try:
-                answers.put((True, call()))
-            except Exception as error:  # noqa: BLE001 - back ends raise what their libraries raise; converted below
-                answers.put((False, error))
+                answer.set_result(call())
+            except Exception as error:  # noqa: BLE001 - back ends raise what their libraries raise
+                converted = _converted(error)
+                converted.__cause__ = None if converted is error else error
+                answer.set_exception(converted)
 
         thread = threading.Thread(target=run, name="vx-keyring", daemon=True)
         thread.start()
-        try:
-            good, answer = answers.get(timeout=self._soft_limit)
-        except queue.Empty:
-            self._waiting = thread
-            raise KeyringLocked from None
-        thread.join()
-        if not good:
-            raise _converted(answer) from answer
-        return answer  # type: ignore[no-any-return]  # good: what the call returned
+        thread.join(self._soft_limit)
+        if thread.is_alive():
+            locked = KeyringLocked()
+            locked.answer = self._waiting = answer
+            raise locked
+        return answer.result()
+
+
+def _secret(text: str | None) -> Secret | None:
+    return None if text is None else Secret(text)
 
 
 def _backend() -> Any:

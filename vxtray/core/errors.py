@@ -37,7 +37,10 @@ the reader's language, so an error can cross threads before anybody knows who wi
 """
 
 import re
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _NAME = re.compile(r"\{(\w+)\}")
 
@@ -137,11 +140,16 @@ class KeyringMissing(CredentialError):
 
 
 class KeyringLocked(CredentialError):
-    """The keyring waits to be unlocked."""
+    """The keyring waits to be unlocked.
+
+    ``answer`` is the call that goes on behind the keyring's prompt, None where there is none: what the call would have
+    returned or raised.
+    """
 
     title = N_("Your keyring is locked.")
     advice = N_("Unlock it (usually with your login password); vxtray then goes on by itself.")
     transient = True
+    answer: "Future[Any] | None" = None
 
 
 class KeyringRefused(CredentialError):

@@ -58,10 +58,12 @@ def export_events(
             written.unlink()
         else:
             written.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             written.unlink()
-        raise FileNotWritten(path=path, reason=error.strerror or str(error)) from error
+        if isinstance(error, OSError):
+            raise FileNotWritten(path=path, reason=error.strerror or str(error)) from error
+        raise
     return done
 
 

@@ -17,7 +17,7 @@ import msgspec
 from vxtray.core.alerts.desk import AlertDesk, Pause
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
-from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, silent
 from vxtray.core.intake import CommittingStore, Intake
 from vxtray.core.mail.outbox import Outbox
@@ -192,12 +192,6 @@ class Service:
         if queued:
             self._post.queue_changed()
         return queued
-
-    def events(
-        self, since: datetime | None, until: datetime | None, category: Category | None, limit: int
-    ) -> list[SecurityEvent]:
-        """Return stored events, newest first. Raises ``StoreError``."""
-        return self.store().events(since=since, until=until, category=category, limit=limit)
 
     def pause_alerts(self, duration: timedelta, *, everything: bool = False) -> datetime:
         """Hold alert mails for a while and return until when; what is held is sent afterwards."""

@@ -99,7 +99,7 @@ def _catalogue(language: str) -> _gettext.NullTranslations:
     if compiled.exists() and (not text.exists() or compiled.stat().st_mtime >= text.stat().st_mtime):
         with compiled.open("rb") as file:
             return _gettext.GNUTranslations(file)
-    if not text.exists():
+    if not text.exists() or language == "en":  # the message ids are English already
         return _gettext.NullTranslations()
     return _compile(text.read_bytes())  # a checkout, where nothing is compiled
 

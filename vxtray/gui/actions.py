@@ -14,11 +14,12 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from vxtray.core import texts
 from vxtray.core.errors import N_, NotConfigured
 from vxtray.core.mail.delivery import secret_for
-from vxtray.core.mail.trial import Trial, send_trial
+from vxtray.core.mail.trial import Trial
 from vxtray.core.reports.period import Cadence
 from vxtray.core.texts import _, plural
 from vxtray.gui.context import Context
 from vxtray.gui.trouble import words
+from vxtray.gui.trying import send_and_record
 
 _CADENCES = (
     (Cadence.DAILY, N_("Daily report")),
@@ -81,16 +82,15 @@ class Actions(QObject):
 
     @Slot()
     def _send_test(self) -> None:
-        smtp, credentials = self._context.model.current.smtp, self._context.credentials
+        smtp, credentials, service = self._context.model.current.smtp, self._context.credentials, self._context.service
         if not (smtp.configured and smtp.recipients):
             self._failed(NotConfigured())
             return
         self.send_test.setEnabled(False)
-        language = texts.current()
+        language, cutoff = texts.current(), self._context.bridge.cutoff()
 
         def done(trial: Trial) -> None:
             self.send_test.setEnabled(True)
-            self._context.service.mail_proven(smtp)
             refused = ", ".join(address for address, word in trial.recipients.items() if not word.ok)
             if refused:
                 self.told.emit(_("The server took the mail, but not for {recipients}.", recipients=refused), False)
@@ -104,7 +104,10 @@ class Actions(QObject):
             self._failed(error)
 
         self._context.bridge.run(
-            lambda: send_trial(smtp, secret_for(smtp, credentials), language), done, failed, owner=self
+            lambda: send_and_record(service, smtp, secret_for(smtp, credentials), language, cutoff),
+            done,
+            failed,
+            owner=self,
         )
 
     def send_report(self, cadence: Cadence) -> None:

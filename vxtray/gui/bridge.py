@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 from shiboken6 import isValid
 
 from vxtray.core.errors import VxtrayError
+from vxtray.core.mail.transport import Cutoff
 from vxtray.core.notices import Notice
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ T = TypeVar("T")
 
 _WORKERS = 2
 _STOP_SECONDS = 3.0
+_CUT_SECONDS = 1.0
 
 
 class Bridge(QObject):
@@ -42,6 +45,7 @@ class Bridge(QObject):
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._workers: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._cutoffs: weakref.WeakSet[Cutoff] = weakref.WeakSet()
         self._arrived.connect(self._drain, Qt.ConnectionType.QueuedConnection)
 
     def post(self, notice: Notice) -> None:
@@ -100,15 +104,26 @@ class Bridge(QObject):
             worker.start()
         self._tasks.put(task)
 
+    def cutoff(self) -> Cutoff:
+        """Return what ends a conversation with the mail server; ``stop`` uses it too. GUI thread only."""
+        made = Cutoff()
+        self._cutoffs.add(made)
+        if self._stopping.is_set():
+            made.cut()
+        return made
+
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None and not self._stopping.is_set():
             task()
 
     def stop(self) -> None:
-        """Take no more work; what still runs (a hanging server, a keyring's prompt) is left behind after a moment."""
+        """Take no more work; mail servers are cut off, and a keyring's prompt is left behind after a moment."""
         self._stopping.set()
         for _worker in self._workers:
             self._tasks.put(None)
-        until = time.monotonic() + _STOP_SECONDS
-        for worker in self._workers:
-            worker.join(max(0.0, until - time.monotonic()))
+        for in_doubt, seconds in ((False, _STOP_SECONDS), (True, _CUT_SECONDS)):
+            for cutoff in self._cutoffs:
+                cutoff.cut(in_doubt=in_doubt)
+            until = time.monotonic() + seconds
+            for worker in self._workers:
+                worker.join(max(0.0, until - time.monotonic()))

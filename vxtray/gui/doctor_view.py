@@ -1,6 +1,5 @@
 """The staged connection check, step by step, as it happens. GUI thread only; the check itself runs on ``vx-task``."""
 
-import threading
 from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -30,16 +29,16 @@ class Examination(QObject):
     def __init__(self, bridge: Bridge, parent: QObject) -> None:
         super().__init__(parent)
         self._bridge = bridge
-        self._cancelled = threading.Event()
+        self._cutoff = bridge.cutoff()
 
     def start(self, smtp: Smtp, secret: Callable[[], Secret | None]) -> None:
         """Begin; ``secret`` is asked for on the other thread, since a keyring may block."""
-        cancelled, bridge = self._cancelled, self._bridge
+        cutoff, bridge = self._cutoff, self._bridge
 
         def work() -> bool:
             good = True
-            for step in check(smtp, secret()):
-                if cancelled.is_set():
+            for step in check(smtp, secret(), cutoff=cutoff):
+                if cutoff.is_cut():
                     return False
                 good = good and step.ok
                 bridge.call(lambda step=step: self._tell(step))  # type: ignore[misc]  # binds the loop's value
@@ -48,19 +47,19 @@ class Examination(QObject):
         self._bridge.run(work, self._end, self._fail, owner=self)
 
     def cancel(self) -> None:
-        """Hear no more of it."""
-        self._cancelled.set()
+        """Hear no more of it, and let go of the server at once."""
+        self._cutoff.cut()
 
     def _tell(self, step: Step) -> None:
-        if not self._cancelled.is_set():
+        if not self._cutoff.is_cut():
             self.stepped.emit(step)
 
     def _end(self, good: bool) -> None:
-        if not self._cancelled.is_set():
+        if not self._cutoff.is_cut():
             self.finished.emit(good)
 
     def _fail(self, error: Exception) -> None:
-        if not self._cancelled.is_set():
+        if not self._cutoff.is_cut():
             self.failed.emit(error)
 
 

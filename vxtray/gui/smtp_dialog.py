@@ -18,16 +18,18 @@ from PySide6.QtWidgets import (
 
 from vxtray.core import texts
 from vxtray.core.credentials import Account, Secret, smtp_account
-from vxtray.core.errors import SettingsInvalid, VxtrayError
+from vxtray.core.errors import CredentialError, KeyringLocked, SettingsInvalid, VxtrayError
 from vxtray.core.mail.delivery import secret_for
-from vxtray.core.mail.trial import Trial, send_trial
+from vxtray.core.mail.trial import Trial
 from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView, Examination
 from vxtray.gui.smtp_form import SmtpForm
+from vxtray.gui.smtp_saving import Saving, keyring_answer
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
+from vxtray.gui.trying import send_and_record
 from vxtray.gui.widgets import Banner, Kind, button, primary_button
 
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class SmtpDialog(QDialog):
         super().__init__(parent)
         self._context = context
         self._examination: Examination | None = None
+        self._saving: Saving | None = None
         self._busy = False
         self._asked: Account | None = None  # whose password the placeholder speaks of
         self._opening = 0  # counts up at each end: an answer to an earlier opening is nobody's any more
@@ -158,6 +161,8 @@ class SmtpDialog(QDialog):
             self.form.forget.setEnabled(stored and self.form.auth_mode() is not Auth.NONE)
 
         def unknown(error: Exception) -> None:
+            if isinstance(error, KeyringLocked) and error.answer is not None:
+                keyring_answer(self._context, error.answer, known, unknown, self)
             if self._still(account) and not self.message.isVisible():
                 self._complain(error)
 
@@ -169,9 +174,9 @@ class SmtpDialog(QDialog):
         except VxtrayError:
             return False
 
-    def _complain(self, error: Exception) -> None:
+    def _complain(self, error: Exception, beside: str = "") -> None:
         """Say what is wrong at the top, and lead to the field."""
-        text = words(error)
+        text = " ".join(filter(None, (words(error), beside)))
         if isinstance(error, SettingsInvalid) and str(error.values.get("key", "")).startswith("smtp."):
             field = self.form.field(str(error.values["key"]))
             name, value = field.accessibleName(), str(error.values.get("value", ""))
@@ -188,22 +193,42 @@ class SmtpDialog(QDialog):
 
     @Slot()
     def _save(self) -> None:
-        """Keep the password first; only when the keyring has it are the settings saved."""
+        """Save the settings; with a password typed, both or neither."""
         self._with_typed(self._keep_and_save)
 
     def _keep_and_save(self, smtp: Smtp) -> None:
-        text, store, values = self.form.password.text(), self._context.credentials, self.form.values()
+        text, values = self.form.password.text(), self.form.values()
         if not text or smtp.auth is Auth.NONE:
             self._store_settings(values)
             return
-
-        def stored() -> None:
-            self._set_busy(False)
-            self._store_settings(values)
-            self._context.service.mail_mended()
-
         self._set_busy(True)
-        self._run(lambda: store.set(smtp_account(smtp), Secret(text)), lambda _none: stored())
+        self.form.setEnabled(False)  # what is saved is what was typed until now
+        self._saving = Saving(self._context, smtp_account(smtp), Secret(text), values)
+        self._saving.waiting.connect(self._keyring_waits)
+        self._saving.saved.connect(self._saved)
+        self._saving.failed.connect(self._not_saved)
+        self._saving.start()
+
+    @Slot()
+    def _keyring_waits(self) -> None:
+        self.doctor.begin(_("Waiting for the keyring. Unlock it, and vxtray saves; Cancel saves nothing."))
+        self._scroll_down()
+
+    @Slot()
+    def _saved(self) -> None:
+        self._saving = None
+        self.accept()
+
+    @Slot(object, str)
+    def _not_saved(self, error: Exception, beside: str) -> None:
+        self._saving = None
+        self._set_busy(False)
+        self.doctor.hide()
+        self.form.password.setFocus()
+        if isinstance(error, CredentialError):
+            self._failed(error)
+        else:
+            self._complain(error, beside)
 
     def _run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         """Do slow work; its answer counts only for as long as this opening of the dialog lasts."""
@@ -272,13 +297,8 @@ class SmtpDialog(QDialog):
         self.doctor.begin(_("Sending a test e-mail to {recipients}…", recipients=", ".join(smtp.recipients)))
         self._scroll_down()
         language, secret, service = texts.current(), self._secret_source(smtp), self._context.service
-
-        def work() -> Trial:
-            trial = send_trial(smtp, secret(), language)
-            service.mail_proven(smtp)
-            return trial
-
-        self._run(work, self._sent)
+        cutoff = self._context.bridge.cutoff()
+        self._run(lambda: send_and_record(service, smtp, secret(), language, cutoff), self._sent)
 
     def _sent(self, trial: Trial) -> None:
         self._set_busy(False)
@@ -317,6 +337,7 @@ class SmtpDialog(QDialog):
         for one in (self.test, self.send_test, self.save):
             one.setEnabled(not busy)
         if not busy:
+            self.form.setEnabled(True)
             self.test.setText(_("Test connection"))
 
     @Slot()
@@ -328,6 +349,9 @@ class SmtpDialog(QDialog):
     def done(self, result: int) -> None:
         """Close; what was typed and not saved is gone, the password above all."""
         self._opening += 1
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
         self._end_test()
         self.form.password.clear()
         super().done(result)

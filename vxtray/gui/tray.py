@@ -112,7 +112,7 @@ class Tray(QObject):
     @Slot(object)
     def _noticed(self, notice: object) -> None:
         self.refresh()
-        if isinstance(notice, MailSettled) and notice.state == "failed":
+        if isinstance(notice, MailSettled) and notice.state in {"failed", "expired"}:
             self._notify(
                 _("A mail could not be delivered: {subject}", subject=notice.subject), notice.reply, good=False
             )

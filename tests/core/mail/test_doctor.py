@@ -7,7 +7,7 @@ import pytest
 from tests.core.mail import hostile as h
 from tests.core.mail.wire import PASSWORD, USER, Inbox, aiosmtpd, settings
 from vxtray.core.credentials import Secret
-from vxtray.core.errors import NotConfigured
+from vxtray.core.errors import KeyringMissing, NotConfigured
 from vxtray.core.mail.doctor import Step, check
 from vxtray.core.settings.tree import Security, Smtp
 
@@ -108,3 +108,13 @@ def test_giving_up_early_closes_the_connection() -> None:
             next(steps)
         steps.close()  # type: ignore[attr-defined]  # a generator
         assert server.heard.endswith(b"QUIT\r\n")
+
+
+def test_without_the_keyring_the_steps_before_the_sign_in_still_run() -> None:
+    with h.hostile(h.script()) as server:
+        steps = list(check(settings(server.port, username=USER), KeyringMissing()))
+    assert names(steps) == ["resolve", "connect", "greeting", "ehlo", "auth"]
+    assert [step.ok for step in steps] == [True] * 4 + [False]
+    assert "no usable keyring" in steps[-1].detail.in_language("en")
+    assert steps[-1].advice.text
+    assert b"AUTH" not in server.heard

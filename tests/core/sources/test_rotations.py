@@ -1,5 +1,6 @@
 """The follower against arbitrary rotations, stops and crashes: nothing lost, nothing twice."""
 
+import gzip
 import itertools
 import shutil
 import tempfile
@@ -198,6 +199,22 @@ test_arbitrary_rotations = Rotations.TestCase
 test_arbitrary_rotations.__name__ = "test_arbitrary_rotations"
 
 
+def rotate(path: Path, number: int) -> None:
+    """Move all parts on, of which some are compressed, then rename, or copy and truncate."""
+    for old in range(12, 0, -1):
+        for suffix in ("", ".gz"):
+            if (part := path.with_name(f"app.log.{old}{suffix}")).exists():
+                part.replace(path.with_name(f"app.log.{old + 1}{suffix}"))
+    if number % 4 == 1 and (part := path.with_name("app.log.2")).exists():
+        path.with_name("packing").write_bytes(gzip.compress(part.read_bytes(), 1))
+        path.with_name("packing").replace(path.with_name("app.log.2.gz"))
+        part.unlink()
+    if number % 3 == 2:
+        copy_truncate(path, path.with_name("app.log.1"))
+    else:
+        path.rename(path.with_name("app.log.1"))
+
+
 def rotate_under_load(folder: Path, rotations: int, patch: pytest.MonkeyPatch) -> None:
     """Write as fast as it goes, rotate in all styles, and restart the follower now and then."""
     patch.setattr(module, "_POLL", 0.002)
@@ -219,13 +236,7 @@ def rotate_under_load(folder: Path, rotations: int, patch: pytest.MonkeyPatch) -
                     lines = [b"%d %b" % (next(numbers), b"y" * (number % 300)) for _ in range(5)]
                     log.write(b"\n".join(lines) + b"\n")
                     written += lines
-            for old in range(12, 0, -1):
-                if (part := path.with_name(f"app.log.{old}")).exists():
-                    part.replace(path.with_name(f"app.log.{old + 1}"))
-            if number % 3 == 2:
-                copy_truncate(path, path.with_name("app.log.1"))
-            else:
-                path.rename(path.with_name("app.log.1"))
+            rotate(path, number)
             if number % 20 == 19:
                 stop.set()
                 thread.join(5)

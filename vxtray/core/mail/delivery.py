@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 
 from vxtray.core.credentials import CredentialStore, Secret, smtp_account
 from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
-from vxtray.core.mail.faults import AuthError, Kind, MailError, MessageRefused, RecipientResult, RecipientsRefused, Stage
+from vxtray.core.mail.faults import (
+    AuthError,
+    Kind,
+    MailError,
+    MessageRefused,
+    RecipientResult,
+    RecipientsRefused,
+    Stage,
+)
 from vxtray.core.mail.outbox import Outcome, Parcel, Verdict
 from vxtray.core.mail.smtp import Delivery, send
 from vxtray.core.mail.transport import Cutoff

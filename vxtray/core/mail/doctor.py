@@ -11,7 +11,7 @@ import msgspec
 
 from vxtray.core import texts
 from vxtray.core.credentials import Secret
-from vxtray.core.errors import N_, NotConfigured, VxtrayError
+from vxtray.core.errors import N_, CredentialError, NotConfigured, VxtrayError
 from vxtray.core.mail.connection import Limits
 from vxtray.core.mail.faults import MailError, RecipientResult, Stage
 from vxtray.core.mail.plaintext import one_line
@@ -58,17 +58,23 @@ _Found = tuple[Phrase, str]
 
 
 def check(
-    settings: Smtp, secret: Secret | None, recipients: Sequence[str] | None = None, cutoff: Cutoff | None = None
+    settings: Smtp,
+    secret: Secret | CredentialError | None,
+    recipients: Sequence[str] | None = None,
+    cutoff: Cutoff | None = None,
 ) -> Iterator[Step]:
     """Do what a delivery does, up to the recipients, and tell of each step as it ends; stop at the first that fails.
 
+    A fault of the keyring in place of the secret is what the sign-in fails with; the steps before it need none.
     ``recipients`` replace those of the settings. Raises ``NotConfigured`` where no server is set; every other fault
     is a step that is not ok. Closing the iterator early closes the connection; ``cutoff`` ends a step that hangs.
     """
-    session = Session(settings, secret, Limits.of(settings), cutoff)
+    keyring = secret if isinstance(secret, CredentialError) else None
+    session = Session(settings, None if isinstance(secret, CredentialError) else secret, Limits.of(settings), cutoff)
     try:
         for stage in (*stages(settings.security), Stage.SENDER, Stage.RECIPIENTS):
-            step = _take(session, settings, stage, settings.recipients if recipients is None else recipients)
+            fault = keyring if stage is Stage.AUTH else None
+            step = _take(session, settings, stage, settings.recipients if recipients is None else recipients, fault)
             yield step
             if not step.ok:
                 return
@@ -76,9 +82,11 @@ def check(
         session.close()
 
 
-def _take(session: Session, settings: Smtp, stage: Stage, recipients: Sequence[str]) -> Step:
+def _take(session: Session, settings: Smtp, stage: Stage, recipients: Sequence[str], known: VxtrayError | None) -> Step:
     started = time.monotonic()
     try:
+        if known is not None:
+            raise known
         if stage is Stage.SENDER:
             detail, reply = _sender(session, settings)
         elif stage is Stage.RECIPIENTS:

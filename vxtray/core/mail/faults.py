@@ -47,10 +47,12 @@ class RecipientResult(msgspec.Struct, frozen=True, kw_only=True):
 class MailError(VxtrayError):
     """A delivery failed at ``step``; ``reply`` holds the server's words (plain text, at most 500 characters).
 
-    ``in_doubt`` says that the whole mail was handed over and no answer came: it may have arrived.
+    ``in_doubt`` says that the whole mail was handed over and no answer came: it may have arrived. ``message_id`` is the
+    test e-mail's.
     """
 
     title = N_("The mail could not be sent.")
+    message_id = ""
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ On the thread of the caller (``vx-task`` or a command), which it blocks.
 """
 
 import socket
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from vxtray import __version__
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import NotConfigured
+from vxtray.core.mail.faults import MailError, RecipientResult
 from vxtray.core.mail.message import compose
 from vxtray.core.mail.posting import mail_of
 from vxtray.core.mail.smtp import send
@@ -35,6 +37,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     recipients: dict[str, Word]
 
 
+def words_of(results: Mapping[str, RecipientResult]) -> dict[str, Word]:
+    """Return what the server said of each recipient."""
+    return {address: Word(result.ok, result.reply) for address, result in results.items()}
+
+
 def send_trial(
     smtp: Smtp, secret: Secret | None, language: str, recipients: tuple[str, ...] = (), cutoff: Cutoff | None = None
 ) -> Trial:
@@ -56,8 +63,12 @@ def send_trial(
         version=__version__,
     )
     mail = mail_of(document, smtp, people, now)
-    delivery = send(smtp, secret, mail.from_address, people, compose(mail), cutoff)
-    words = {address: Word(result.ok, result.reply) for address, result in delivery.recipients.items()}
+    try:
+        delivery = send(smtp, secret, mail.from_address, people, compose(mail), cutoff)
+    except MailError as error:
+        error.message_id = mail.message_id
+        raise
+    words = words_of(delivery.recipients)
     return Trial(
         ok=all(word.ok for word in words.values()), reply=delivery.reply, message_id=mail.message_id, recipients=words
     )

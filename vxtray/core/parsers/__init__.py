@@ -55,8 +55,9 @@ def parse(text: str, *, format: str = "auto", zone: tzinfo) -> Outcome:  # noqa:
     if format != "auto":
         family = _FAMILIES.get(format)
         return family[1](text, zone) if family else _UNKNOWN_FORMAT
-    if sophos.begins(text):
-        return sophos.parse(text, zone)
+    outcome = sophos.quickly(text, zone)
+    if outcome is not None:
+        return outcome
     for recognises, read in _FAMILIES.values():
         if recognises(text):
             return read(text, zone)

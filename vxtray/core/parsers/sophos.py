@@ -59,16 +59,20 @@ def recognises(text: str) -> bool:
     return "log_type=" in text and ("device=" in text or "device_name=" in text or "log_id=" in text)
 
 
-def begins(text: str) -> bool:
-    """Return whether a line is certainly Sophos's and of no other family; quick, and false for some that are."""
-    return _BEGINNING.match(text) is not None and "log_type=" in text
+def quickly(text: str, zone: tzinfo) -> Outcome | None:
+    """Parse a line that is certainly Sophos's and of no other family; None for any other and for some that are."""
+    header = _BEGINNING.match(text)
+    return _parse(text, text[header.end() :], zone) if header and "log_type=" in text else None
 
 
 def parse(text: str, zone: tzinfo) -> Outcome:
     """Understand one printable line; ``zone`` is for times without a zone or with an unknown one."""
-    header = _BEGINNING.match(text)
+    return _parse(text, syslog.body(text), zone)
+
+
+def _parse(text: str, body: str, zone: tzinfo) -> Outcome:
     # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
-    pairs = scan(text[header.end() :] if header else syslog.body(text), escaped=_WAF in text)
+    pairs = scan(body, escaped=_WAF in text)
     get = pairs.get
     said = (_said if len(text) <= _SHORT else _said.__wrapped__)(
         get("log_type", ""),
@@ -127,6 +131,40 @@ def _first(pairs: dict[str, str], keys: tuple[str, ...], limit: int) -> str:
     return ""
 
 
+@lru_cache(maxsize=16384)
+def _plain_address(raw: str) -> str | None:
+    """Return the address that a value is, None where it says nothing; only for short ones."""
+    value = _clean(raw, MAX_ADDRESS)
+    return address(value) if value else None
+
+
+@lru_cache(maxsize=1024)
+def _plain_country(raw: str) -> str | None:
+    value = _clean(raw, 8)
+    return alpha2(value) if value else None
+
+
+def _address(pairs: dict[str, str], keys: tuple[str, ...]) -> str:
+    """Return the address under the first key that says something."""
+    for key in keys:
+        raw = pairs.get(key)
+        if raw:
+            found = (_plain_address if len(raw) <= MAX_ADDRESS else _plain_address.__wrapped__)(raw)
+            if found is not None:
+                return found
+    return ""
+
+
+def _country(pairs: dict[str, str]) -> str:
+    for key in _COUNTRY:
+        raw = pairs.get(key)
+        if raw:
+            found = (_plain_country if len(raw) <= MAX_ADDRESS else _plain_country.__wrapped__)(raw)
+            if found is not None:
+                return found
+    return ""
+
+
 def _port(pairs: dict[str, str], key: str) -> int:
     raw = pairs.get(key, "")
     if len(raw) < 6 and raw.isdecimal():
@@ -141,6 +179,14 @@ def _port(pairs: dict[str, str], key: str) -> int:
 def _time(pairs: dict[str, str], zone: tzinfo) -> datetime | None:
     """Return when it happened, in UTC. A ``timestamp`` beside ``date`` is that of a session, in epoch seconds."""
     name = ""
+    raw = pairs.get("timestamp", "")
+    if raw[:1] == raw[-1:] == '"' and 21 <= len(raw) <= 50 and "date" not in pairs:
+        try:
+            at = datetime.fromisoformat(raw[1:-1])
+            if at.tzinfo is not None:  # nearly always
+                return at.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
     if "date" in pairs:
         text = f"{unquote(pairs['date'])[:10]}T{_value(pairs, 'time', 32)}"
         name = _value(pairs, "timezone", 16)
@@ -203,10 +249,10 @@ def _event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Severi
         category=category,
         action=verdict.action,
         severity=logged,
-        src_ip=address(_first(pairs, _SRC_VPN if category is Category.VPN else _SRC, MAX_ADDRESS)),
+        src_ip=_address(pairs, _SRC_VPN if category is Category.VPN else _SRC),
         src_port=_port(pairs, "src_port"),
-        country=alpha2(_first(pairs, _COUNTRY, 8)),
-        dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
+        country=_country(pairs),
+        dst_ip=_address(pairs, _DST),
         dst_port=_port(pairs, "dst_port"),
         target_host=_target_host(pairs, category, url),
         target_url=url,
@@ -262,10 +308,10 @@ def _waf_event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Se
         category=Category.WAF,
         action=action,
         severity=logged,
-        src_ip=address(_first(pairs, _SRC, MAX_ADDRESS)),
+        src_ip=_address(pairs, _SRC),
         src_port=_port(pairs, "src_port"),
-        country=alpha2(_first(pairs, _COUNTRY, 8)),
-        dst_ip=address(_first(pairs, _DST, MAX_ADDRESS)),
+        country=_country(pairs),
+        dst_ip=_address(pairs, _DST),
         dst_port=_port(pairs, "dst_port"),
         target_host=host(_first(pairs, ("server", "domain"), MAX_HOST + 6)),
         target_url=_value(pairs, "url", MAX_URL),

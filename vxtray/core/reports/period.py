@@ -99,15 +99,6 @@ def previous(period: Period) -> Period:
     return _period(period.cadence, first, period.zone) or _existing_before(period.cadence, first, period.zone)
 
 
-def occurrence(period: Period, reports: Reports) -> datetime:
-    """Return when the report of a period is sent (UTC): on the day set, in the period that follows.
-
-    A local time that is skipped becomes the next one that exists, of a repeated one the first pass counts. Day 29 to
-    31 falls back to the last day of a shorter month.
-    """
-    return _occurrence(period.cadence, period.first, reports, period.zone)
-
-
 def enabled(cadence: Cadence, reports: Reports) -> bool:
     """True where this report is switched on."""
     return _schedule(cadence, reports).enabled
@@ -224,7 +215,11 @@ def _schedule(cadence: Cadence, reports: Reports) -> Daily | Weekly | Monthly:
 
 
 def _occurrence(cadence: Cadence, first: date, reports: Reports, zone: ZoneInfo) -> datetime:
-    """Return when the report of the period that begins on ``first`` is sent, in UTC."""
+    """Return when the report of the period that begins on ``first`` is sent (UTC): on the day set in the next period.
+
+    A local time that is skipped becomes the next one that exists, of a repeated one the first pass counts. Day 29 to
+    31 falls back to the last day of a shorter month.
+    """
     schedule = _schedule(cadence, reports)
     day = _following(cadence, first)
     if isinstance(schedule, Weekly):

@@ -6,7 +6,6 @@ and a hand edit, never lose each other's changes. Any thread; each call is compl
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 import time
@@ -21,7 +20,8 @@ from vxtray.core.errors import N_, ProgramBusy, SettingsBroken, SettingsError, S
 from vxtray.core.paths import private_folder
 from vxtray.core.settings import keys
 from vxtray.core.settings.migrations import migrate
-from vxtray.core.settings.tree import VERSION, Settings, shown
+from vxtray.core.settings.syntax import parse
+from vxtray.core.settings.tree import VERSION, Settings
 
 #: As a value of ``merge``: take the key out of the file, so that the default holds again.
 RESET: Final = object()
@@ -31,9 +31,6 @@ _LOCK_SECONDS = 10
 _EDITOR_SECONDS = 0.2
 _LOOK_SECONDS = 0.02
 _CORRECT_IT = N_("Correct it in {path}, or take its default: vxtray settings reset {key}")
-
-#: Where tomllib says that the fault is.
-_PLACE = re.compile(r"\s*\(at line (?P<line>\d+), column (?P<column>\d+)\)$")
 _HEADER = "vxtray. You may edit this file by hand; vxtray keeps your comments. “vxtray settings show” lists every key."
 
 
@@ -89,7 +86,7 @@ class SettingsFile:
         """Return what the file's bytes say (None: there is no file). Raises ``SettingsBroken``."""
         if content is not None and not content.strip() and self._good_bytes().strip():
             raise SettingsBroken(path=self.path, reason=N_("it is empty"))
-        return _parse(self.path, content or b"")
+        return parse(self.path, content or b"")
 
     def _good_bytes(self) -> bytes:
         with contextlib.suppress(SettingsBroken):
@@ -105,7 +102,7 @@ class SettingsFile:
 
     def _last_good(self) -> Settings:
         try:
-            return keys.build(migrate(_parse(self._good, self._good_bytes())))[0]
+            return keys.build(migrate(parse(self._good, self._good_bytes())))[0]
         except SettingsError:
             return Settings()
 
@@ -117,7 +114,7 @@ class SettingsFile:
         with contextlib.suppress(SettingsError, OSError):
             content = _found(self.path)
             if content and content.strip() and content != self._good_bytes():
-                keys.build(migrate(_parse(self.path, content)))
+                keys.build(migrate(parse(self.path, content)))
                 write_durably(self._good, content)
 
     def stamp(self) -> tuple[int, ...]:
@@ -148,7 +145,7 @@ class SettingsFile:
                 before = self._settled()
                 base = self._base(before)
                 merged = _merged(base.text, plain)
-                settings, unknown = keys.build(_parse(self.path, merged))
+                settings, unknown = keys.build(parse(self.path, merged))
                 if merged == before or self._save(merged, before):
                     stamp = self._stamp_of(merged)
                     return Loaded(settings, tuple(unknown), base.trouble, stamp, base.kept, base.from_good)
@@ -195,7 +192,7 @@ class SettingsFile:
         """Return the last good copy's text, none where that is broken too."""
         good = self._good_bytes()
         try:
-            raw = _parse(self._good, good)
+            raw = parse(self._good, good)
             keys.build(migrate(raw))
         except SettingsError:
             return b""
@@ -263,27 +260,6 @@ def _found(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise SettingsBroken(path=path, reason=error.strerror or str(error)) from error
-
-
-def _parse(path: Path, content: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsBroken(path=path, **toml_fault(error)) from error
-
-
-def toml_fault(error: Exception) -> dict[str, object]:
-    """Return the values ``reason`` (a marked text) and its own that tell what is wrong with a TOML text, and where."""
-    if isinstance(error, RecursionError):
-        return {"reason": N_("it is nested too deeply")}
-    if isinstance(error, UnicodeDecodeError):
-        return {"reason": N_("it is not text in UTF-8")}
-    said = str(error).removesuffix(".")
-    place = _PLACE.search(said)
-    if place is None:
-        return {"reason": N_("it is not TOML ({detail})"), "detail": shown(said)}
-    reason = N_("line {line}, column {column} is not TOML ({detail})")
-    return {"reason": reason, "detail": shown(said[: place.start()]), "line": place["line"], "column": place["column"]}
 
 
 def _merged(content: bytes, changes: Mapping[str, object]) -> bytes:

@@ -32,6 +32,8 @@ _LINGER = 60.0
 _MOST_FILES = 256
 #: A file that appears and was last written so long before is old: it was moved here, and raises no alert.
 _OLD_SECONDS = 60.0
+#: Seconds for which a rotation may move files about, so that a look may miss one.
+_SETTLED = 5.0
 _UNPACKED_BATCH = 1000
 _MOST_PASSED = 4096
 
@@ -51,6 +53,7 @@ class FileSource:
         self._known = Known(positions)
         self._tails: dict[FileId, Tail] = {}
         self._passed: dict[FileId, tuple[int, int]] = {}  # nothing to read as long as size and time stay
+        self._rotating: dict[str, float] = {}  # until when it is looked beside these paths
         self._present: set[FileId] = set()
         self._paths: set[str] = set()
         self._dropped: Counter[str] = Counter()
@@ -120,10 +123,12 @@ class FileSource:
             tail.retired = 0.0 if ident in reached else tail.retired or now
         for tail in sorted(self._tails.values(), key=lambda one: not one.retired):  # old parts before new ones
             self._read(tail)
-        for path in sorted(vanished):
+        self._rotating = {path: until for path, until in self._rotating.items() if until > now}
+        for path in sorted(vanished.union(self._rotating)):
             self._catch_up(path)
         for path, status in found:
             if not self._is_dealt_with(status):
+                self._rotating[path] = now + _SETTLED
                 self._catch_up(path)
                 self._adopt(path, status)
         for tail in list(self._tails.values()):
@@ -317,6 +322,7 @@ class FileSource:
         former, unread = tail.identity, tail.unread
         tail.forget()
         self._passed.clear()
+        self._rotating[tail.path] = time.monotonic() + _SETTLED
         found = self._catch_up(tail.path, copies=True)
         if former is not None and unread and found.isdisjoint(former.keys):
             self._dropped["truncated"] += 1

@@ -194,11 +194,13 @@ def _choice(name: str, choices: Iterable[tuple[object, str]]) -> ChoiceField:
     field = ChoiceField()
     field.setAccessibleName(name)
     field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    field.setMinimumContentsLength(11)
+    field.setMinimumContentsLength(8)
     for value, words in choices:
         field.addItem(words, value)
     wide = max(field.fontMetrics().horizontalAdvance(field.itemText(at)) for at in range(field.count()))
     field.view().setMinimumWidth(wide + theme().px(28))
+    # as wide as what it says of itself; longer choices have their room in the list
+    field.setMinimumWidth(field.fontMetrics().horizontalAdvance(field.itemText(0)) + theme().px(56))
     return field
 
 

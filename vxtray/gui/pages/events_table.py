@@ -12,8 +12,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vxtray.core.events import Severity
-from vxtray.core.mail.render import SEVERITIES
+from vxtray.core.events import Action, Severity
+from vxtray.core.mail.render import ACTIONS, SEVERITIES
 from vxtray.core.texts import _
 from vxtray.gui.pages.events_model import Column, EventsModel
 from vxtray.gui.theme import theme
@@ -31,7 +31,7 @@ _TOKENS = {
 
 #: What is left to the details where there is no room, the first first; the last column needs this much, in px.
 _DISPENSABLE = (Column.CATEGORY, Column.TARGET, Column.ACTION, Column.SOURCE)
-_LEAST = {Column.TARGET: 90, Column.WHAT: 90}
+_LEAST = {Column.TARGET: 84, Column.WHAT: 120}
 
 
 #: Rows from the end at which the next page is asked for.
@@ -145,11 +145,12 @@ class EventsTable(QTableView):
             (pill if ground else light).horizontalAdvance(_(SEVERITIES[name]))
             for name, (_ink, ground) in _TOKENS.items()
         )
+        action = max(metrics.horizontalAdvance(_(ACTIONS[name])) for name in (Action.ALLOWED, Action.BLOCKED))
         self._wants = {
             Column.TIME: metrics.horizontalAdvance("2026-08-08 08:08:08") + px(20),
             Column.SEVERITY: max(severity + px(38), self._heading(Column.SEVERITY)),
-            Column.CATEGORY: max(metrics.horizontalAdvance("E-mail filter") + px(16), self._heading(Column.CATEGORY)),
-            Column.ACTION: max(metrics.horizontalAdvance("unbanned") + px(18), self._heading(Column.ACTION)),
+            Column.CATEGORY: max(metrics.horizontalAdvance("Web filter") + px(18), self._heading(Column.CATEGORY)),
+            Column.ACTION: max(action + px(18), self._heading(Column.ACTION)),
             Column.SOURCE: metrics.horizontalAdvance("188.188.188.188 · WW") + px(10),
         }
         self._share_out()
@@ -181,7 +182,7 @@ class EventsTable(QTableView):
                 del wants[column]
         rest = room - sum(width for column, width in wants.items() if column not in _LEAST)
         if Column.TARGET in wants:
-            wants[Column.TARGET] = max(rest * 2 // 5, wants[Column.TARGET])
+            wants[Column.TARGET] = max(rest * 3 // 8, wants[Column.TARGET])
         for column, width in wants.items():
             if column != Column.WHAT:
                 self.setColumnWidth(column, width)

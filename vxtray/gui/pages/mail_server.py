@@ -3,6 +3,7 @@
 from PySide6.QtCore import Slot
 
 from vxtray.core.mail.delivery import secret_for
+from vxtray.core.settings.model import Change
 from vxtray.core.settings.tree import Security, Smtp
 from vxtray.core.texts import N_, _
 from vxtray.gui.actions import Actions
@@ -46,7 +47,7 @@ class MailServerPage(Page):
         for part in (self._empty, self._card, self.doctor):
             self.add(part)
         self.add_stretch()
-        follow(self, context.model, lambda _change: self.refresh())
+        follow(self, context.model, self._follow)
         self.refresh()
 
     def refresh(self) -> None:
@@ -59,7 +60,15 @@ class MailServerPage(Page):
             one.setVisible(known)
         self.set_words(_("Mail server"), smtp.host if known else "")
         self._facts.show_facts(_lines(smtp))
-        self.doctor.hide()
+
+    def _follow(self, change: Change) -> None:
+        """Show changed settings; what a test said of others than these is taken away, and one that runs is stopped."""
+        self.refresh()
+        if any(key.startswith("smtp.") for key in change.keys):
+            if self._examination is not None:
+                self._examination.cancel()
+            self._test.setEnabled(True)
+            self.doctor.hide()
 
     @Slot()
     def _examine(self) -> None:

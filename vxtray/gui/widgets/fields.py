@@ -1,5 +1,7 @@
 """Fields for numbers, times and choices that leave the wheel to the page until they have the focus. GUI thread only."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSpinBox, QTimeEdit, QWidget
@@ -19,12 +21,16 @@ def _indent(field: QAbstractSpinBox) -> None:
     field.lineEdit().setTextMargins(theme().px(8), 0, 0, 0)
 
 
-class NumberField(QSpinBox):
-    """A whole number between two limits."""
+if TYPE_CHECKING:
+    _Box = QAbstractSpinBox
+else:
+    _Box = object  # two bases of Qt in one class would be two widgets
 
-    def __init__(self, low: int, high: int, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setRange(low, high)
+
+class _SpinField(_Box):
+    """What both spin boxes do; to be named before the box of Qt."""
+
+    def _prepare(self) -> None:
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         _indent(self)
 
@@ -42,27 +48,22 @@ class NumberField(QSpinBox):
             _indent(self)
 
 
-class TimeField(QTimeEdit):
+class NumberField(_SpinField, QSpinBox):
+    """A whole number between two limits."""
+
+    def __init__(self, low: int, high: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setRange(low, high)
+        self._prepare()
+
+
+class TimeField(_SpinField, QTimeEdit):
     """A time of day, hours and minutes."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setDisplayFormat("HH:mm")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        _indent(self)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Change by the wheel only with the focus."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Keep the indent in step with the font."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange:
-            _indent(self)
+        self._prepare()
 
 
 class ChoiceField(QComboBox):
