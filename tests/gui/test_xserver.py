@@ -77,7 +77,7 @@ def test_the_mail_servers_dialog_by_mouse_and_keyboard(
     SettingsFile(profile.settings_file).merge(SAVED | {"smtp.ca_file": ""})
     program = start()
     program.shown()
-    program.press("ctrl+4")
+    program.press("ctrl+6")
     for number in (1, 2):  # the second time as well
         program.click(program.find("widget", "Edit"))
         assert program.find("widget", "Sender's address")["text"] == "alerts@example.com"
@@ -102,7 +102,7 @@ def test_minimising_the_dialog_keeps_what_was_typed(start, screen: XServer, prof
     SettingsFile(profile.settings_file).merge(SAVED)
     program = start()
     program.shown()
-    program.press("ctrl+4")
+    program.press("ctrl+6")
     program.click(program.find("widget", "Edit"))
     retype(program, "User name", "typed@example.com")
     dialog = screen.window("^Mail server$")

@@ -187,7 +187,7 @@ class PostRoom:
         """Tell of mails that will not be tried again, until they are retried or dismissed. Raises ``StoreError``."""
         lost = [entry for entry in self._outbox.entries(limit=1000) if entry.state in _LOST]
         error = VxtrayError(
-            N_("{count} mail(s) could not be delivered, last: {subject}."),
+            N_("Mails that could not be delivered: {count}. The last one: {subject}."),
             N_("“vxtray outbox” shows the server's words. Mend the cause and try again, or dismiss them."),
             count=len(lost),
             subject=lost[0].subject if lost else "",

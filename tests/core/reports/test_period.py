@@ -163,7 +163,7 @@ def test_occurrences(reports, cadence, day, expected):
     period = period_containing(cadence, day, PARIS)
     moment = next_occurrence(cadence, reports, utc(period.end) - timedelta(microseconds=1), PARIS)
     assert moment is not None
-    assert moment.isoformat() == expected
+    assert utc(moment).isoformat() == expected
 
 
 @lru_cache(maxsize=64)

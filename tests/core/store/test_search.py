@@ -88,6 +88,16 @@ def test_more_than_one_piece_of_the_engines_answer(store):
     assert store.search(EventQuery(), limit=0) == store.search(EventQuery(), limit=-1) == []
 
 
+@pytest.mark.parametrize("windows", [(1, 2), (7, 11), (30, 5), (60, 100), ()])
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_a_text_is_found_wherever_the_search_pauses(store, windows, size, monkeypatch):
+    monkeypatch.setattr("vxtray.core.store.search._WINDOWS", windows)
+    store.append([event(number * 7 % 20, message="wanted" if number % 3 else "other") for number in range(60)])
+    everything = [one.seq for one in store.search(EventQuery(), limit=100) if one.message == "wanted"]
+    assert len(everything) == 40
+    assert paged(store, EventQuery(text="WANTED"), size) == everything
+
+
 def test_what_is_stored_meanwhile_does_not_move_a_snapshot(store):
     store.append([event(number) for number in range(10)])
     snapshot = EventQuery(up_to_seq=store.last_seq())

@@ -5,8 +5,11 @@ engine keeps the best few rows of a scan that its zone maps cut short, so the la
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from vxtray.core.events import SecurityEvent, Severity
 from vxtray.core.store import Cursor, EventQuery
@@ -16,11 +19,18 @@ from vxtray.core.store.rows import COLUMNS, to_event
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_Values = dict[str, object]
+
 #: Rows made into Python values at a time: the engine holds the interpreter for so long.
 _CHUNK = 250
 
+#: Events in which a text is looked for first, and next; then in all that are left.
+_WINDOWS = (40_000, 160_000)
+
 _TEXTS = ("rule_name", "message", "target_host", "target_url", '"user"', "rule_id", "src_ip", "dst_ip")
 _HAS_TEXT = "(" + " OR ".join(f"contains(lower({column}), lower($text))" for column in _TEXTS) + ")"
+#: The same for a text without letters, such as an address: twice as fast.
+_HAS_PLAIN_TEXT = "(" + " OR ".join(f"contains({column}, $text)" for column in _TEXTS) + ")"
 
 
 def _groups(side: int) -> str:
@@ -33,19 +43,47 @@ _DIGITS = (
     f"({_groups(1)} || repeat('0', greatest(32 - length({_groups(1)}) - length({_groups(2)}), 0)) || {_groups(2)})"
 )
 
-_Values = dict[str, object]
-
 
 def found(cursor: "DuckDBPyConnection", query: EventQuery, after: Cursor | None, limit: int) -> Iterator[SecurityEvent]:
-    """Yield the events of a page, newest first."""
-    where, values = _conditions(query)
+    """Yield the events of a page, newest first.
+
+    A text is looked for in the newest events, then in those before: most pages are full before all is read.
+    """
+    where, values = _conditions(msgspec.structs.replace(query, text=""))
     if after is not None:
         where.append('"at" <= $last_at AND ("at" < $last_at OR seq < $last_seq)')
         values |= {"last_at": naive_utc(after.at), "last_seq": after.seq}
+    left = max(limit, 0)
+    if not query.text:
+        yield from _page(cursor, where, values, left)
+        return
+    text = {"text": _storable(query.text)}
+    for size in (*_WINDOWS, None):
+        oldest = _oldest(cursor, where, values, size) if size is not None else None
+        window = [_has(query.text)] if oldest is None else [_has(query.text), '"at" >= $oldest']
+        bounds = {} if oldest is None else {"oldest": oldest}
+        for event in _page(cursor, where + window, values | text | bounds, left):
+            left -= 1
+            yield event
+        if oldest is None or not left:
+            return
+        if "before" not in values:
+            where.append('"at" < $before')
+        values["before"] = oldest
+
+
+def _page(cursor: "DuckDBPyConnection", where: list[str], values: _Values, limit: int) -> Iterator[SecurityEvent]:
     sql = f'SELECT {COLUMNS} FROM events WHERE {" AND ".join(where)} ORDER BY "at" DESC, seq DESC LIMIT $limit'  # noqa: S608 - only constants are put in
-    cursor.execute(sql, values | {"limit": max(limit, 0)})
+    cursor.execute(sql, values | {"limit": limit})
     while rows := cursor.fetchmany(_CHUNK):
         yield from map(to_event, rows)
+
+
+def _oldest(cursor: "DuckDBPyConnection", where: list[str], values: _Values, size: int) -> datetime | None:
+    """Return the time of the last of the newest ``size`` events, None where there are not so many."""
+    newest = f'SELECT "at" FROM events WHERE {" AND ".join(where)} ORDER BY "at" DESC LIMIT $size'  # noqa: S608 - only constants are put in
+    row = cursor.execute(f'SELECT min("at"), count(*) FROM ({newest})', values | {"size": size}).fetchone()  # noqa: S608 - likewise
+    return row[0] if row and row[1] == size else None
 
 
 def count(cursor: "DuckDBPyConnection", query: EventQuery) -> int:
@@ -63,7 +101,7 @@ def _conditions(query: EventQuery) -> tuple[list[str], _Values]:
         ("seq > $after_seq", "after_seq", query.after_seq),
         ("seq <= $up_to_seq", "up_to_seq", query.up_to_seq),
         ("(rule_name = $rule OR rule_id = $rule)", "rule", _storable(query.rule)),
-        (_HAS_TEXT, "text", _storable(query.text)),
+        (_has(query.text), "text", _storable(query.text)),
     )
     where = ["true", *(condition for condition, _name, value in given if value)]
     values: _Values = {name: value for _condition, name, value in given if value}
@@ -79,6 +117,10 @@ def _conditions(query: EventQuery) -> tuple[list[str], _Values]:
         where.append(condition)
         values |= found_values
     return where, values
+
+
+def _has(text: str) -> str:
+    return _HAS_PLAIN_TEXT if text.isascii() and text.lower() == text.upper() else _HAS_TEXT
 
 
 def _storable(text: str) -> str:
