@@ -180,7 +180,7 @@ def test_what_the_keyring_holds_is_shown_once_it_is_unlocked(locked_world: World
     dialog = SmtpDialog(locked_world.context)
     qtbot.addWidget(dialog)
     dialog.open()
-    qtbot.waitUntil(lambda: "locked" in dialog.message.text())
+    qtbot.waitUntil(lambda: "locked" in dialog.doctor.text())
     prompting.unlocked.set()
     qtbot.waitUntil(lambda: "Stored in the keyring" in dialog.form.password.placeholderText())
 

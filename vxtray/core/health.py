@@ -8,11 +8,14 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from vxtray.core.parsers.worker import Parsed
 from vxtray.core.sources import Batch
+
+if TYPE_CHECKING:
+    from vxtray.core.parsers.worker import Parsed  # heavy: the parsers are loaded with the first line
 
 _RATE_SECONDS = 60.0
 _SAMPLES = 5
@@ -74,7 +77,7 @@ class Tally:
         self._latest: deque[tuple[datetime, bytes]] = deque(maxlen=LATEST)
         self._marks: deque[tuple[float, int]] = deque()
 
-    def add(self, batch: Batch, parsed: Parsed) -> None:
+    def add(self, batch: Batch, parsed: "Parsed") -> None:
         """Count a parsed batch."""
         if not batch.lines:
             return

@@ -10,15 +10,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, Tally
-from vxtray.core.parsers.worker import Job, Parsed, ParseWorker, parse_job
 from vxtray.core.sources import Batch, Health, Source, Wanted
 from vxtray.core.store import EventStore, Position, Rows
+
+if TYPE_CHECKING:
+    from vxtray.core.parsers.worker import Job, Parsed, ParseWorker  # heavy: loaded with the first line
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class _Run:
         self.source: Source | None = None
         self.thread: threading.Thread | None = None
         self.fault = False
+        self.trying = False  # from its start to its fault: its thread lives a moment longer than that
 
     @property
     def alive(self) -> bool:
@@ -145,13 +149,14 @@ class Intake:
     def look_after(self) -> None:
         """Start again what ended with a fault, and tell when it runs again; to be called now and then."""
         for run in list(self._runs.values()):
-            if run.fault and run.alive:
+            if run.fault and run.trying:
                 run.fault = False
                 self._failed(f"source:{run.name}", None)
             elif run.fault and not run.stop.is_set():
                 self._begin(run, [])
 
     def _begin(self, run: _Run, before: list[_Run]) -> None:
+        run.trying = True
         run.thread = threading.Thread(
             target=self._run_source, args=(run, before), name=f"vx-source-{run.name}"[:60], daemon=True
         )
@@ -176,6 +181,7 @@ class Intake:
             self._ended_with(run, fault)
 
     def _ended_with(self, run: _Run, error: VxtrayError) -> None:
+        run.trying = False
         run.fault = True
         self._failed(f"source:{run.name}", error)
         if run.stop.is_set():  # nobody wants it any more, and that was told before the fault
@@ -269,23 +275,30 @@ class Intake:
             self._keep(chunk, parsed)
             chunk = following
 
-    def _job(self, batch: Batch) -> Job:
+    def _job(self, batch: Batch) -> "Job":
+        from vxtray.core.parsers.worker import Job
+
         return Job(list(batch.lines), batch.format, batch.zone or self._zone())
 
-    def _parse_here(self, chunk: list[Batch]) -> list[Parsed]:
+    def _parse_here(self, chunk: list[Batch]) -> "list[Parsed]":
+        from vxtray.core.parsers.worker import parse_job
+
         return [parse_job(self._job(batch)) for batch in chunk]
 
     def _submit(self, chunk: list[Batch]) -> None:
         """Let the process parse a chunk; where it cannot, ``_collect`` parses here."""
         try:
-            self._worker = self._worker or ParseWorker()
+            if self._worker is None:
+                from vxtray.core.parsers.worker import ParseWorker
+
+                self._worker = ParseWorker()
             self._worker.submit([self._job(batch) for batch in chunk])
             self._worker_used = time.monotonic()
         except OSError:
             log.warning("the parser process cannot be used; lines are parsed in the program itself")
             self._drop_worker()
 
-    def _collect(self, chunk: list[Batch]) -> list[Parsed]:
+    def _collect(self, chunk: list[Batch]) -> "list[Parsed]":
         if self._worker is not None:
             try:
                 return self._worker.collect()
@@ -303,7 +316,7 @@ class Intake:
             self._worker.close()
             self._worker = None
 
-    def _keep(self, chunk: list[Batch], parsed: list[Parsed]) -> None:
+    def _keep(self, chunk: list[Batch], parsed: "list[Parsed]") -> None:
         """Store what was parsed, in as few transactions as positions allow; lines are never given up for a fault."""
         for batches, results in _joined(chunk, parsed):
             events = [event for result in results for event in result.events]
@@ -345,7 +358,7 @@ class Intake:
         return None
 
 
-def _joined(chunk: list[Batch], parsed: list[Parsed]) -> Iterable[tuple[list[Batch], list[Parsed]]]:
+def _joined(chunk: list[Batch], parsed: "list[Parsed]") -> "Iterable[tuple[list[Batch], list[Parsed]]]":
     """Join neighbours that may share a transaction: of one file, or without positions, with the same say on alerts."""
     batches: list[Batch] = []
     results: list[Parsed] = []

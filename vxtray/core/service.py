@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -28,12 +28,14 @@ from vxtray.core.reports.desk import Made, ReportDesk, mail_language
 from vxtray.core.reports.period import Cadence, machine_zone, report_zone
 from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
-from vxtray.core.sources.choice import wanted_sources
-from vxtray.core.sources.importer import ImportResult, import_files
 from vxtray.core.store import EventStore
 from vxtray.core.store.embedded import open_store
 from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
+
+if TYPE_CHECKING:
+    from vxtray.core.sources import Wanted
+    from vxtray.core.sources.importer import ImportResult  # heavy, with all parsers: loaded with the first file
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class Service:
         self._schedule = Schedule(self._tick)
         self._schedule.start()
         self._intake.start()
-        self._intake.run(wanted_sources(self.settings.sources, self._position))
+        self._intake.run(self._wanted_sources())
 
     def apply(self, settings: Settings) -> None:
         """Take over new settings at once. Never raises: what the disk refuses is told on the board."""
@@ -96,7 +98,7 @@ class Service:
         if mail_changed:
             self._post.apply(settings.smtp)
         if sources_changed and self._schedule is not None:
-            self._intake.run(wanted_sources(settings.sources, self._position))
+            self._intake.run(self._wanted_sources())
         if self._schedule is not None:
             self._schedule.wake()
 
@@ -144,8 +146,10 @@ class Service:
         progress: Callable[[int, int], None] | None = None,
         rejected: Callable[[str, int, str], None] | None = None,
         stdin: BinaryIO | None = None,
-    ) -> ImportResult:
+    ) -> "ImportResult":
         """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
+        from vxtray.core.sources.importer import import_files
+
         return import_files(
             paths,
             CommittingStore(self.store(), self._committed, self._imported),
@@ -177,6 +181,11 @@ class Service:
     def _imported(self, events: int) -> None:
         if events:
             self._publish(EventsStored(at=self.clock(), events=events, alerts=0))
+
+    def _wanted_sources(self) -> "list[Wanted]":
+        from vxtray.core.sources.choice import wanted_sources
+
+        return wanted_sources(self.settings.sources, self._position)
 
     def _position(self, key: str) -> int:
         return self.store().position(key)

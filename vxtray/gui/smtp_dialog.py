@@ -47,6 +47,7 @@ class SmtpDialog(QDialog):
         self._examination: Examination | None = None
         self._saving: Saving | None = None
         self._busy = False
+        self._keyring_said = False  # that the keyring could not be read is shown beneath the form
         self._asked: Account | None = None  # whose password the placeholder speaks of
         self._opening = 0  # counts up at each end: an answer to an earlier opening is nobody's any more
         self.setWindowTitle(_("Mail server"))
@@ -125,6 +126,7 @@ class SmtpDialog(QDialog):
         self._context.model.reload()
         self.form.load(self._context.model.current.smtp)
         self.doctor.hide()
+        self._keyring_said = False
         self.message.hide()
         self._set_busy(False)
         trouble = self._context.model.loaded.trouble
@@ -154,6 +156,9 @@ class SmtpDialog(QDialog):
         def known(secret: Secret | None) -> None:
             if not self._still(account):
                 return
+            if self._keyring_said:
+                self._keyring_said = False
+                self.doctor.hide()
             stored = secret is not None
             self.form.password.setPlaceholderText(
                 _("Stored in the keyring. Leave empty to keep it") if stored else _("Not stored for this server yet")
@@ -163,8 +168,9 @@ class SmtpDialog(QDialog):
         def unknown(error: Exception) -> None:
             if isinstance(error, KeyringLocked) and error.answer is not None:
                 keyring_answer(self._context, error.answer, known, unknown, self)
-            if self._still(account) and not self.message.isVisible():
-                self._complain(error)
+            if self._still(account) and not self.doctor.isVisible():
+                self.doctor.say_error(error)  # beneath the form: what comes late must not move a field away
+                self._keyring_said = True
 
         self._context.bridge.run(lambda: store.get(account), known, unknown, owner=self)
 

@@ -201,7 +201,7 @@ test_arbitrary_rotations.__name__ = "test_arbitrary_rotations"
 
 def rotate(path: Path, number: int) -> None:
     """Move all parts on, of which some are compressed, then rename, or copy and truncate."""
-    for old in range(12, 0, -1):
+    for old in range(40, 0, -1):
         for suffix in ("", ".gz"):
             if (part := path.with_name(f"app.log.{old}{suffix}")).exists():
                 part.replace(path.with_name(f"app.log.{old + 1}{suffix}"))

@@ -128,7 +128,8 @@ class FileSource:
             self._catch_up(path)
         for path, status in found:
             if not self._is_dealt_with(status):
-                self._rotating[path] = now + _SETTLED
+                if not self._starting or len(found) == 1:
+                    self._rotating[path] = now + _SETTLED
                 self._catch_up(path)
                 self._adopt(path, status)
         for tail in list(self._tails.values()):
