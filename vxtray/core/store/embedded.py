@@ -234,7 +234,8 @@ class EmbeddedStore:
             until = time.monotonic() + _CLOSE_SECONDS
             while self._cursors and time.monotonic() < until:
                 for cursor in self._cursors:
-                    cursor.interrupt()
+                    with contextlib.suppress(duckdb.Error):  # it ended of itself just now
+                        cursor.interrupt()
                 self._door.wait(0.05)
             with contextlib.suppress(duckdb.Error):
                 self._writer.close()
