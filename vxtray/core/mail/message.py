@@ -17,9 +17,9 @@ from typing import Literal
 import msgspec
 
 from vxtray.core.errors import N_
-from vxtray.core.mail.faults import Kind, MessageRefused, SenderRefused, Stage
+from vxtray.core.mail.faults import Kind, SenderRefused, Stage
 from vxtray.core.mail.plaintext import body_text, one_line
-from vxtray.core.mail.protocol import ascii_host, wire_address, wire_fault
+from vxtray.core.mail.protocol import ascii_host, require_wire_safe, wire_address
 
 SUBJECT_LIMIT = 200
 NAME_LIMIT = 100
@@ -80,14 +80,7 @@ def compose(mail: Mail) -> bytes:
     Recipients that no header can carry are left out of To (``smtp`` refuses each of them by name).
     """
     data = b"".join(line.encode("ascii") + b"\r\n" for line in _headers(mail)) + _body(mail).as_bytes(policy=_POLICY)
-    if why := wire_fault(data):
-        raise MessageRefused(
-            N_("This mail cannot be sent: {reason}."),
-            N_("This is a fault of vxtray; please report it."),
-            step=Stage.DATA,
-            kind=Kind.PERMANENT,
-            reason=why,
-        )
+    require_wire_safe(data)
     return data
 
 

@@ -11,6 +11,7 @@ import idna
 import msgspec
 
 from vxtray.core.errors import N_
+from vxtray.core.mail.faults import Kind, MessageRefused, Stage
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.settings.tree import is_address
 
@@ -205,6 +206,18 @@ def address_literal(ip: str) -> str:
 # --- the mail on the wire --------------------------------------------------------------------------------------------
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+def require_wire_safe(data: bytes) -> None:
+    """Raise ``MessageRefused`` where ``wire_fault`` finds something: the last check before a mail leaves."""
+    if why := wire_fault(data):
+        raise MessageRefused(
+            N_("This mail cannot be sent: {reason}."),
+            N_("This is a fault of vxtray; please report it."),
+            step=Stage.DATA,
+            kind=Kind.PERMANENT,
+            reason=why,
+        )
 
 
 def wire_fault(data: bytes) -> str:

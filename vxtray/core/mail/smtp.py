@@ -26,7 +26,7 @@ from vxtray.core.mail.faults import (
     SenderRefused,
     Stage,
 )
-from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, wire_address, wire_fault
+from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, require_wire_safe, wire_address
 from vxtray.core.mail.replies import explain, fault_of
 from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Security, Smtp
@@ -227,14 +227,7 @@ class Session:
         ``ConnectError`` and the other ``MailError``; ``in_doubt`` tells whether the mail may have arrived all the same.
         """
         self.phase = Phase.BEFORE_DOT
-        if why := wire_fault(data):
-            raise MessageRefused(
-                N_("This mail cannot be sent: {reason}."),
-                N_("This is a fault of vxtray; please report it."),
-                step=Stage.DATA,
-                kind=Kind.PERMANENT,
-                reason=why,
-            )
+        require_wire_safe(data)
         try:
             results = self._envelope(envelope_from, recipients, len(data))
             self._transfer(data)
