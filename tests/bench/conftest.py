@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.bench.measured import FAIL2BAN
+
 ROWS = pytest.StashKey[list[dict[str, Any]]]()
 
 
@@ -18,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("benchmarks")
     group.addoption("--bench-out", type=Path, help="folder for bench.md and bench.json")
     group.addoption("--bench-lines", type=int, default=1_000_000, help="lines of the bulk import")
+    group.addoption("--bench-events", type=int, default=10_000_000, help="stored events of the larger month report")
     group.addoption("--bench-rate", type=int, default=20_000, help="lines a second that are sent over UDP")
 
 
@@ -63,14 +66,20 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     rows = config.stash.get(ROWS, [])
     if not rows:
         return
-    base = max(row["lines"] / row["seconds"] for row in rows if row["what"].startswith("parser"))
-    table = ["| what | lines | seconds | lines/s | of the parser | remarks |", "|---|--:|--:|--:|--:|---|"]
+    base = max((row["lines"] / row["seconds"] for row in rows if row["what"].startswith("parser")), default=0.0)
+    other = max((row["lines"] / row["seconds"] for row in rows if row["what"] == FAIL2BAN), default=0.0)
+    table = [
+        "| what | lines | seconds | lines/s | of the parser | of fail2ban-regex | remarks |",
+        "|---|--:|--:|--:|--:|--:|---|",
+    ]
     for row in rows:
-        row["lines_per_second"] = round(row["lines"] / row["seconds"])
-        row["ratio_to_parser"] = round(row["lines"] / row["seconds"] / base, 3)
+        rate = row["lines"] / row["seconds"]
+        row["lines_per_second"] = round(rate)
+        row["ratio_to_parser"] = round(rate / base, 3) if base else None
+        row["ratio_to_fail2ban"] = round(rate / other, 2) if other else None
         table.append(
             f"| {row['what']} | {row['lines']:,} | {row['seconds']:.2f} | {row['lines_per_second']:,} |"
-            f" {row['ratio_to_parser']:.2f} | {row.get('remarks', '')} |"
+            f" {row['ratio_to_parser'] or ''} | {row['ratio_to_fail2ban'] or ''} | {row.get('remarks', '')} |"
         )
     machine = _machine()
     text = "\n".join([*(f"- {name}: {value}" for name, value in machine.items()), "", *table, ""])

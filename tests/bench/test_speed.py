@@ -4,10 +4,9 @@ Not part of the gate: ``pytest tests/bench -m bench --bench-out FOLDER`` (CONTRI
 """
 
 import itertools
-import resource
+import json
 import shutil
 import socket
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.bench.measured import FAIL2BAN, Measured
 from tests.e2e.vxtray_process import Vxtray
 from vxtray.core.parsers import parse
-from vxtray.core.sources.importer import import_files
 from vxtray.core.store.embedded import EmbeddedStore
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
@@ -47,16 +46,18 @@ def test_parser_alone(log: Path, rows: Rows) -> None:
 
 
 def test_bulk_import(log: Path, rows: Rows, tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "events.duckdb")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    began, own = time.perf_counter(), time.process_time()
-    result = import_files([log], store, zone=PARIS)
-    seconds, own = time.perf_counter() - began, time.process_time() - own
-    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
-    assert result.stored == result.read == store.count()
+    vxtray = Vxtray(tmp_path / "profile", without_qt=True)
+    began = time.perf_counter()
+    with Measured([*vxtray.command, "import", str(log), "--tz", PARIS.key, "--json"], env=vxtray.env) as run:
+        output = run.wait()
+    seconds = time.perf_counter() - began
+    result = json.loads(output)
+    (path,) = (tmp_path / "profile").rglob("events.duckdb")
+    store = EmbeddedStore(path)
+    assert result["stored"] == result["read"] == store.count()
     store.close()
-    remarks = f"CPU a line: {own / result.read * 1e6:.1f} µs here, {helpers / result.read * 1e6:.1f} µs in helpers"
-    rows.append({"what": "bulk import to committed", "lines": result.read, "seconds": seconds, "remarks": remarks})
+    remarks = f"the whole command; {run.remarks(result['read'])}"
+    rows.append({"what": "bulk import to committed", "lines": result["read"], "seconds": seconds, "remarks": remarks})
 
 
 def test_live_udp(log: Path, rows: Rows, tmp_path: Path, free_port: int, request: pytest.FixtureRequest) -> None:
@@ -101,13 +102,10 @@ def test_fail2ban_regex(log: Path, rows: Rows, tmp_path: Path) -> None:
     sample.write_bytes(b"\n".join(lines) + b"\n")
     regex = r'^.*log_subtype="(?:Denied|Dropped)".* src_ip="<HOST>"'
     began = time.perf_counter()
-    done = subprocess.run(
-        [program, "--datepattern", r'timestamp="%%Y-%%m-%%dT%%H:%%M:%%S%%z"', str(sample), regex],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with Measured([program, "--datepattern", r'timestamp="%%Y-%%m-%%dT%%H:%%M:%%S%%z"', str(sample), regex]) as run:
+        output = run.wait()
     seconds = time.perf_counter() - began
-    assert f"Lines: {len(lines)}" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
-    matched = next(line for line in done.stdout.splitlines() if line.startswith("Lines:"))
-    rows.append({"what": "fail2ban-regex, one rule", "lines": len(lines), "seconds": seconds, "remarks": matched})
+    matched = next(line for line in output.splitlines() if line.startswith("Lines:"))
+    assert matched.startswith(f"Lines: {len(lines)} lines"), output[-2000:]
+    remarks = f"{matched}; {run.remarks(len(lines))}"
+    rows.append({"what": FAIL2BAN, "lines": len(lines), "seconds": seconds, "remarks": remarks})

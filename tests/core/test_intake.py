@@ -12,11 +12,12 @@ import pytest
 
 from tests.peers.desktop import until
 from vxtray.core import intake as intake_module
+from vxtray.core import live
 from vxtray.core.errors import PortTaken, StoreError, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import LATEST, LATEST_BYTES, SourceHealth, Tally, silent
 from vxtray.core.intake import MOST_WAITING, Intake
-from vxtray.core.parsers.worker import Parsed
+from vxtray.core.parsers.worker import Parsed, ParseWorker
 from vxtray.core.sources import Batch, Emit, Health, Wanted
 from vxtray.core.store import Position
 from vxtray.core.store.embedded import EmbeddedStore
@@ -257,38 +258,57 @@ def test_an_unforeseen_fault_of_a_source_is_told(world: World, expected_log) -> 
 # --- a backlog -------------------------------------------------------------------------------------------------------
 
 
-def test_a_backlog_is_parsed_by_a_process_which_may_die(world: World, expected_log) -> None:
+def test_many_lines_are_parsed_by_a_process_which_may_die(world: World, expected_log) -> None:
     expected_log("the parser process")
-    world.gate.clear()
-    count = 12_000
-    for start in range(0, count, 500):
-        assert world.intake.emit(batch("a", *map(line, range(start, start + 500)), at=start + 500))
-    # the first chunk is small enough to be parsed here; what piled up behind it goes to the process
-    world.gate.set()
-    world.settled()
-    assert world.numbers() == list(range(count))
-    first = world.intake._worker
+    sent = 0
+
+    def more(count: int) -> None:
+        nonlocal sent
+        for start in range(sent, sent + count, 500):
+            assert world.intake.emit(batch("a", *map(line, range(start, start + 500)), at=start + 500))
+        sent += count
+
+    def process() -> ParseWorker | None:
+        found = world.intake._parser._worker
+        return found if found is not None and found._started else None
+
+    def busy() -> bool:
+        """Send on until the process has taken over: it takes a moment to start, and lines do not wait for it."""
+        more(3_000)
+        world.settled()
+        return process() is not None
+
+    until(busy, "the process parses")
+    assert world.numbers() == list(range(sent))
+    first = process()
     assert first is not None
-    pid = first._process.pid
-    os.kill(pid, signal.SIGKILL)
+    assert first._process.pid is not None
+    os.kill(first._process.pid, signal.SIGKILL)
     world.gate.clear()
-    for start in range(count, 2 * count, 500):
-        assert world.intake.emit(batch("a", *map(line, range(start, start + 500)), at=start + 500))
+    more(12_000)
     world.gate.set()
     world.settled()
-    assert world.numbers() == list(range(2 * count))
-    assert world.store.position("file:a") == 2 * count
-    assert world.intake._worker is not first
+    assert world.numbers() == list(range(sent))
+    assert world.store.position("file:a") == sent
+    assert world.intake._parser._worker is not first
 
 
 def test_an_idle_process_is_let_go(world: World, monkeypatch) -> None:
-    monkeypatch.setattr(intake_module, "_WORKER_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(intake_module, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(live, "_IDLE_SECONDS", 0.05)
     world.gate.clear()
     for start in range(0, 10_000, 500):
         world.intake.emit(batch("a", *map(line, range(start, start + 500))))
     world.gate.set()
     world.settled()
-    until(lambda: world.intake._worker is None, "the process has ended")
+    until(lambda: world.intake._parser._worker is None, "the process has ended")
+
+
+def test_few_lines_need_no_process(world: World) -> None:
+    for start in range(20):
+        world.intake.emit(batch("a", *map(line, range(start * 50, start * 50 + 50))))
+        world.settled()
+    assert world.intake._parser._worker is None
 
 
 # --- health ----------------------------------------------------------------------------------------------------------
@@ -351,6 +371,11 @@ def test_silence_counts_from_the_start_and_for_a_receiver_as_a_whole() -> None:
     ]
     found = silent(sources, NOW + timedelta(minutes=100), timedelta(minutes=60))
     assert found == {"/old.log": NOW, "/talked.log": NOW + timedelta(minutes=30)}
+
+
+def test_no_limit_means_that_nothing_is_silent() -> None:
+    source = SourceHealth(name="/old.log", running=True, began=NOW)
+    assert silent([source], NOW + timedelta(days=100), timedelta()) == {}
 
 
 # --- beginning and ending sources ------------------------------------------------------------------------------------
@@ -436,3 +461,45 @@ def test_a_store_that_stays_broken_does_not_hold_up_the_end(tmp_path: Path) -> N
     world.fault = None
     assert world.numbers() == []
     world.store.close()
+
+
+def test_lost_lines_are_counted_once_over_restarts(world: World) -> None:
+    ends = threading.Event()
+
+    def run(_emit: Emit, stop: threading.Event) -> None:
+        ends.wait()
+        if not stop.is_set():
+            raise VxtrayError("ended")
+
+    made: list[Replaying] = []
+
+    def make() -> Replaying:
+        made.append(Replaying("a", world, 0))
+        made[-1].run = run  # type: ignore[method-assign]  # it only counts
+        return made[-1]
+
+    world.intake.run([Wanted("a", 1, make)])
+    until(lambda: len(made) == 1, "it runs")
+    made[0].own = Health(dropped={"queue": 3, "kernel": 2, "rate": 1, "sender": 7, "tls": 9})
+    assert world.intake.lost() == {"a": 6}
+    assert world.intake.lost() == {"a": 0}
+    ends.set()
+    until(lambda: "source:a" in world.told, "it ended")
+    ends.clear()
+    world.intake.look_after()
+    until(lambda: len(made) == 2, "it runs again")
+    made[1].own = Health(dropped={"queue": 10})
+    until(lambda: world.intake.lost() == {"a": 10}, "the new one counts from nothing")
+    ends.set()
+
+
+def test_what_keeps_a_running_source_from_its_work_is_told(world: World) -> None:
+    source = Replaying("a", world, 0)
+    world.intake.run([Wanted("a", 1, lambda: source)])
+    until(lambda: world.intake._runs["a"].source is source, "it runs")
+    source.own = Health(trouble=VxtrayError("no file"))
+    world.intake.look_after()
+    assert world.told["source:a"] is source.own.trouble
+    source.own = Health()
+    world.intake.look_after()
+    assert not world.told

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from vxtray.core.sources import Batch
+from vxtray.core.sources import LINES, Batch
 
 if TYPE_CHECKING:
     from vxtray.core.parsers.worker import Parsed  # heavy: the parsers are loaded with the first line
@@ -29,7 +29,8 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source: ``rate`` in lines a second over the last minute; ``began`` when it was last started.
 
     ``rejected_by`` counts by reason, ``samples`` are some of those lines with their reason, both message ids;
-    ``latest`` are the last lines with when they came, cut to ``LATEST_BYTES``.
+    ``latest`` are the last lines with when they came, cut to ``LATEST_BYTES``. ``dropped``, ``fault`` and ``where``
+    are those of ``sources.Health``.
     """
 
     name: str
@@ -49,9 +50,14 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     where: str = ""
 
+    @property
+    def dropped_lines(self) -> int:
+        """Of what was dropped, the lines; connections and files are counted in ``dropped`` beside them."""
+        return sum(count for reason, count in self.dropped.items() if reason in LINES)
+
 
 def silent(sources: Iterable[SourceHealth], now: datetime, limit: timedelta) -> dict[str, datetime]:
-    """Return what was not heard for longer than ``limit``, and since when.
+    """Return what was not heard for longer than ``limit`` (0: never told), and since when.
 
     The listeners of one receiver (``syslog udp``, ``syslog tcp``) count as one: a sender uses one of them. What does
     not run is silent for another reason, which is told already.
@@ -61,7 +67,7 @@ def silent(sources: Iterable[SourceHealth], now: datetime, limit: timedelta) -> 
         if source.running:
             group = "syslog" if source.name.startswith("syslog ") else source.name
             heard[group] = max(heard.get(group, source.began), source.last_line or source.began)
-    return {group: last for group, last in heard.items() if now - last > limit}
+    return {group: last for group, last in heard.items() if limit and now - last > limit}
 
 
 class Tally:

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,13 @@ import msgspec
 from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, Tally
-from vxtray.core.sources import Batch, Health, Source, Wanted
-from vxtray.core.store import EventStore, Position, Rows
+from vxtray.core.live import LiveParser
+from vxtray.core.sources import LOST, Batch, Health, Source, Wanted
+from vxtray.core.store import EventStore, Position
+from vxtray.core.store.committing import Committed
 
 if TYPE_CHECKING:
-    from vxtray.core.parsers.worker import Job, Parsed, ParseWorker  # heavy: loaded with the first line
+    from vxtray.core.parsers.worker import Job, Parsed  # heavy: loaded with the first line
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +34,8 @@ MOST_WAITING = 100_000
 _CHUNK = 5_000
 _LEAST_PAUSE = 0.02
 
-#: From this backlog on a process parses; it ends when nothing has waited for so long.
-_BACKLOG = 4_000
-_WORKER_IDLE_SECONDS = 20.0
+#: Without lines, the thread looks up this often.
+_QUIET_SECONDS = 20.0
 
 _RETRY_SECONDS = 1.0
 _STOP_SECONDS = 10.0
@@ -52,44 +53,11 @@ class _Run:
         self.thread: threading.Thread | None = None
         self.fault = False
         self.trying = False  # from its start to its fault: its thread lives a moment longer than that
+        self.lost: tuple[Source | None, int] = (None, 0)  # which source's lines were told as lost, and how many
 
     @property
     def alive(self) -> bool:
         return self.thread is not None and self.thread.is_alive()
-
-
-#: Told after a commit: the store, the first seq, the events in order, and whether they may raise alerts.
-Committed = Callable[[int, list[SecurityEvent], bool], None]
-
-
-class CommittingStore:
-    """The event store as an importer sees it: after each batch, what hangs on a commit is done."""
-
-    def __init__(self, store: EventStore, committed: Committed, imported: Callable[[int], None]) -> None:
-        """``imported`` is told how many events were stored that hold no alert."""
-        self._store = store
-        self._committed = committed
-        self._imported = imported
-
-    def append(
-        self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
-    ) -> tuple[int, int]:
-        """Store a batch and tell of it."""
-        first, last = self._store.append(events, position=position, alerts=alerts)
-        self._committed(first, list(events), alerts)
-        return first, last
-
-    def append_packed(
-        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
-    ) -> tuple[int, int]:
-        """Store old events, which never raise alerts."""
-        first, last = self._store.append_packed(blocks, position=position, alerts=alerts)
-        self._imported(last - first + 1 if last else 0)
-        return first, last
-
-    def position(self, key: str) -> int:
-        """Return the offset remembered for a key."""
-        return self._store.position(key)
 
 
 class Intake:
@@ -115,9 +83,9 @@ class Intake:
         self._lines = 0
         self._batches: Counter[str] = Counter()  # not yet stored, by source
         self._change = threading.Condition()
+        self._telling = threading.Lock()  # what is told of a source, and what it is doing, change together
         self._stopping = False
-        self._worker: ParseWorker | None = None
-        self._worker_used = 0.0
+        self._parser = LiveParser()
         self._tallies: dict[str, Tally] = {}
         self._runs: dict[str, _Run] = {}
         self._ending: list[_Run] = []
@@ -125,9 +93,9 @@ class Intake:
 
     # --- sources -----------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to take lines."""
-        self._thread = threading.Thread(target=self._loop, name="vx-store", daemon=True)
+    def start(self, first: Callable[[], None] = lambda: None) -> None:
+        """Begin to take lines; ``first`` is called on the store's thread before anything is stored."""
+        self._thread = threading.Thread(target=self._loop, args=(first,), name="vx-store", daemon=True)
         self._thread.start()
 
     def run(self, sources: Iterable[Wanted]) -> None:
@@ -140,6 +108,8 @@ class Intake:
         for name, run in list(self._runs.items()):
             if name not in wanted or wanted[name].config != run.wanted.config:
                 self._end(run)
+                if name not in wanted and run.wanted.marker:
+                    self._forget(run)
         self._ending = [run for run in self._ending if run.alive or self._batches[run.name]]
         for name, source in wanted.items():
             if name not in self._runs:
@@ -147,13 +117,29 @@ class Intake:
                 self._begin(run, list(self._ending))
 
     def look_after(self) -> None:
-        """Start again what ended with a fault, and tell when it runs again; to be called now and then."""
+        """Start again what ended with a fault, and tell what keeps others from their work; called now and then."""
         for run in list(self._runs.values()):
-            if run.fault and run.trying:
-                run.fault = False
-                self._failed(f"source:{run.name}", None)
-            elif run.fault and not run.stop.is_set():
+            if run.fault and not run.trying and not run.stop.is_set():
                 self._begin(run, [])
+            elif run.trying:
+                self._tell(run)
+
+    def _tell(self, run: _Run) -> None:
+        trouble = run.source.health().trouble if run.source else None
+        with self._telling:
+            if run.trying and not run.stop.is_set():  # it may have ended meanwhile, and that was told
+                run.fault = False
+                self._failed(f"source:{run.name}", trouble)
+
+    def lost(self) -> dict[str, int]:
+        """Return how many lines each source has lost since the last call; one caller at a time."""
+        found: Counter[str] = Counter()
+        for run in [*self._runs.values(), *self._ending]:
+            if (source := run.source) is not None:
+                total = sum(count for reason, count in source.health().dropped.items() if reason in LOST)
+                found[run.name] += total - (run.lost[1] if run.lost[0] is source else 0)
+                run.lost = source, total
+        return dict(found)
 
     def _begin(self, run: _Run, before: list[_Run]) -> None:
         run.trying = True
@@ -181,19 +167,36 @@ class Intake:
             self._ended_with(run, fault)
 
     def _ended_with(self, run: _Run, error: VxtrayError) -> None:
-        run.trying = False
-        run.fault = True
-        self._failed(f"source:{run.name}", error)
-        if run.stop.is_set():  # nobody wants it any more, and that was told before the fault
-            self._failed(f"source:{run.name}", None)
+        with self._telling:
+            run.trying = False
+            run.fault = True
+            if not run.stop.is_set():  # or nobody wants it any more
+                self._failed(f"source:{run.name}", error)
 
     def _end(self, run: _Run) -> None:
         del self._runs[run.name]
         self._ending.append(run)
-        run.stop.set()
+        with self._telling:
+            run.stop.set()
+            self._failed(f"source:{run.name}", None)
         with self._change:
             self._change.notify_all()
-        self._failed(f"source:{run.name}", None)
+
+    def _forget(self, run: _Run) -> None:
+        """Once it has ended, forget since when it runs: where it is wanted again, it begins anew."""
+        with self._change:
+            self._batches[run.name] += 1  # whoever follows waits for it
+
+        def forget() -> None:
+            if run.thread is not None:
+                run.thread.join()
+            position = Position(key=run.wanted.marker, offset=0)
+            batch = Batch(source=run.name, lines=(), received=self._clock(), position=position, alerts=False)
+            with self._change:
+                self._waiting.append(batch)
+                self._change.notify_all()
+
+        threading.Thread(target=forget, name=f"vx-forget-{run.name}"[:60], daemon=True).start()
 
     def emit(self, batch: Batch) -> bool:
         """Queue a batch; False where too many lines wait already."""
@@ -234,23 +237,28 @@ class Intake:
             self._change.notify_all()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
-        self._drop_worker()
+        if self._thread is None or not self._thread.is_alive():  # else it still uses the worker, which ends with us
+            self._parser.close()
 
     # --- the store's thread ------------------------------------------------------------------------------------------
 
-    def _loop(self) -> None:
+    def _loop(self, first: Callable[[], None]) -> None:
+        try:
+            first()
+        except VxtrayError as error:  # storing fails as well, and that is told
+            log.info("the store could not be put in order: %s", error)
         while (chunk := self._take()) is not None:
             began = time.monotonic()
             self._process(chunk)
             if self._lines < _CHUNK:
                 time.sleep(max(0.0, _LEAST_PAUSE - (time.monotonic() - began)))
-            self._rest_worker()
+            self._parser.rest()
 
     def _take(self) -> list[Batch] | None:
         """Return what waits, up to a chunk; nothing after a while without lines; None when it is time to end."""
         with self._change:
             if not self._waiting and not self._stopping:
-                self._change.wait(_WORKER_IDLE_SECONDS)
+                self._change.wait(_QUIET_SECONDS)
             return None if self._stopping and not self._waiting else self._cut()
 
     def _cut(self) -> list[Batch]:
@@ -261,60 +269,24 @@ class Intake:
         return chunk
 
     def _process(self, chunk: list[Batch]) -> None:
-        """Parse and store a chunk; with a backlog, the next one is parsed while this one is stored."""
-        if self._lines < _BACKLOG:
-            self._keep(chunk, self._parse_here(chunk))
+        """Parse and store a chunk; with much to do, the next one is parsed in a process while this one is stored."""
+        if not self._parser.beside(sum(len(batch.lines) for batch in chunk), waiting=self._lines):
+            self._keep(chunk, self._parser.parse(self._jobs(chunk)))
             return
-        self._submit(chunk)
+        self._parser.submit(self._jobs(chunk))
         while chunk:
-            parsed = self._collect(chunk)
+            parsed = self._parser.collect(self._jobs(chunk))
             with self._change:
                 following = self._cut()
             if following:
-                self._submit(following)
+                self._parser.submit(self._jobs(following))
             self._keep(chunk, parsed)
             chunk = following
 
-    def _job(self, batch: Batch) -> "Job":
+    def _jobs(self, chunk: list[Batch]) -> "list[Job]":
         from vxtray.core.parsers.worker import Job
 
-        return Job(list(batch.lines), batch.format, batch.zone or self._zone())
-
-    def _parse_here(self, chunk: list[Batch]) -> "list[Parsed]":
-        from vxtray.core.parsers.worker import parse_job
-
-        return [parse_job(self._job(batch)) for batch in chunk]
-
-    def _submit(self, chunk: list[Batch]) -> None:
-        """Let the process parse a chunk; where it cannot, ``_collect`` parses here."""
-        try:
-            if self._worker is None:
-                from vxtray.core.parsers.worker import ParseWorker
-
-                self._worker = ParseWorker()
-            self._worker.submit([self._job(batch) for batch in chunk])
-            self._worker_used = time.monotonic()
-        except OSError:
-            log.warning("the parser process cannot be used; lines are parsed in the program itself")
-            self._drop_worker()
-
-    def _collect(self, chunk: list[Batch]) -> "list[Parsed]":
-        if self._worker is not None:
-            try:
-                return self._worker.collect()
-            except (OSError, EOFError, msgspec.MsgspecError):
-                log.warning("the parser process ended; its lines are parsed in the program itself")
-                self._drop_worker()
-        return self._parse_here(chunk)
-
-    def _rest_worker(self) -> None:
-        if self._worker is not None and time.monotonic() - self._worker_used > _WORKER_IDLE_SECONDS:
-            self._drop_worker()
-
-    def _drop_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        return [Job(list(batch.lines), batch.format, batch.zone or self._zone()) for batch in chunk]
 
     def _keep(self, chunk: list[Batch], parsed: "list[Parsed]") -> None:
         """Store what was parsed, in as few transactions as positions allow; lines are never given up for a fault."""

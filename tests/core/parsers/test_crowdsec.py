@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.parsers.assembling import assemble
 from tests.core.parsers.expected import MISSING, assert_clean, assert_quick, expectations, sample_files, title, told
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.parsers import MAX_LINE, Ignored, Outcome, Rejected, parse
-from vxtray.core.parsers.records import assemble
 from vxtray.core.sources.importer import import_files
 from vxtray.core.store.embedded import EmbeddedStore
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.parsers.assembling import assemble
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.parsers import MAX_LINE, Ignored, Rejected, parse
-from vxtray.core.parsers.records import MAX_RECORD, assemble
+from vxtray.core.parsers.records import MAX_RECORD
 
 PARIS = ZoneInfo("Europe/Paris")
 SQLI = (

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.core.parsers.assembling import assemble
 from vxtray.core.events import SecurityEvent
 from vxtray.core.parsers import TOO_LONG_RECORD, Ignored, Rejected, parse
-from vxtray.core.parsers.records import MAX_LINES, MAX_OPEN, MAX_READ, MAX_RECORD, Assembled, Assembler, assemble
+from vxtray.core.parsers.records import MAX_LINES, MAX_OPEN, MAX_READ, MAX_RECORD, Assembled, Assembler
 from vxtray.core.sources.importer import ImportResult, import_files, parse_file
 from vxtray.core.sources.logfile import assembled, open_log
 from vxtray.core.store.embedded import EmbeddedStore

@@ -313,6 +313,24 @@ def test_a_writer_that_goes_on_at_its_old_place(path: Path) -> None:
         assert follower.look()[2000:] == [b"new", b"newer", b"newest"]
 
 
+@pytest.mark.parametrize("hole", [3, 100_000])
+@pytest.mark.parametrize("packer", PACKERS)
+def test_what_such_a_writer_left_is_known_when_it_is_packed(path: Path, packer: str, hole: int) -> None:
+    """The NULs are in the copy, too, and belong to no line."""
+    with path.open("wb", buffering=0) as writer, following(path) as follower:
+        writer.write(b"\n".join(numbered(0, hole)) + b"\n")
+        follower.look()
+        path.write_bytes(b"")
+        writer.write(b"new and new again\n" * 300)
+        assert follower.look()[hole:] == [b"new and new again"] * 300
+        follower.end()
+        writer.write(b"late\n")
+        copy_truncate(path, path.with_name("app.log.1"))
+        pack(path.with_name("app.log.1"), f"app.log.1{packer}", PACKERS[packer])
+        writer.write(b"newer\n")
+        assert follower.restart()[hole + 300 :] == [b"late", b"newer"]
+
+
 @pytest.mark.parametrize("looks", [False, True])
 def test_delete_and_create(path: Path, looks: bool) -> None:
     append(path, b"one")

@@ -3,13 +3,7 @@
 import json
 import logging
 import multiprocessing
-import os
-import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
@@ -28,7 +22,6 @@ from vxtray.core.store.embedded import EmbeddedStore
 from vxtray.core.store.rows import COLUMNS, to_event
 
 PARIS = ZoneInfo("Europe/Paris")
-ROOT = Path(__file__).resolve().parents[3]
 alone = children_wanted() == 0
 several = pytest.mark.skipif(alone, reason="one processor only: nothing is parsed in other processes")
 
@@ -220,71 +213,3 @@ def test_jobs_before_and_after_the_start_come_back_in_order(caplog: pytest.LogCa
     assert [d.rows is not None for d in done] == [False] * 30 + [True] * 70
     assert all(d in (a, b) for d, a, b in zip(done, here, there, strict=True))
     assert not caplog.records
-
-
-# --- the program is killed --------------------------------------------------------------------------------------------
-
-_IMPORT = """
-import multiprocessing, sys
-from datetime import UTC
-from pathlib import Path
-from vxtray.core.sources.importer import import_files
-from vxtray.core.store.embedded import EmbeddedStore
-
-def progress(done, total):
-    print(*[child.pid for child in multiprocessing.active_children()], flush=True)
-
-if __name__ == "__main__":
-    store = EmbeddedStore(Path(sys.argv[1]))
-    import_files([sys.argv[2]], store, zone=UTC, progress=progress)
-    store.close()
-"""
-
-
-def killed_import(script: Path, store: Path, log: Path, chance: random.Random) -> set[int]:
-    """Kill an import between two of its reports; return its helpers."""
-    command = [sys.executable, str(script), str(store), str(log)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        pids: set[int] = set()
-        for _ in range(chance.randint(1, 12)):
-            pids.update(map(int, process.stdout.readline().split()))
-        time.sleep(chance.random() * 0.05)  # not to wait for anything: to hit it anywhere
-        process.send_signal(signal.SIGKILL)
-        return pids
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at processes in /proc")
-@pytest.mark.parametrize("times", [10, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_killed_at_any_point_it_doubles_and_loses_nothing(tmp_path: Path, times: int) -> None:
-    chance = random.Random(times)
-    script, log, path = tmp_path / "run.py", tmp_path / "a.log", tmp_path / "store" / "events.duckdb"
-    script.write_text(_IMPORT)
-    count = 5_000 * times
-    log.write_bytes(lines(0, count))
-    pids: set[int] = set()
-    reached = [0]
-    for _ in range(times):
-        pids |= killed_import(script, path, log, chance)
-        store = EmbeddedStore(path)
-        reached.append(store.last_seq())
-        assert store.count() == store.last_seq() >= reached[-2]  # what was committed stays
-        store.close()
-    store = EmbeddedStore(path)
-    result = import_files([log], store, zone=UTC)
-    assert (result.stored, result.duplicates) == (count - reached[-1], reached[-1])
-    assert [event.rule_name for event in stored(store)] == [str(n) for n in range(count)]
-    assert import_files([log], store, zone=UTC).stored == 0
-    store.close()
-    until = time.monotonic() + 20
-    while not all(map(gone, pids)) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert all(map(gone, pids))

@@ -225,9 +225,10 @@ def test_top_lists(store):
         ]
     )
     summary = store.summarize(NOON, NOON + DAY, by_day=False, top=2)
+    seen = {"first_seen": NOON, "last_seen": NOON}
     assert summary.top_sources == (
-        Top(name="192.0.2.9", events=2, blocked=1, share=0.5, country="CN"),
-        Top(name="192.0.2.10", events=1, blocked=1, share=0.25),
+        Top(name="192.0.2.9", events=2, blocked=1, share=0.5, country="CN", tried=("7", "Scan"), **seen),
+        Top(name="192.0.2.10", events=1, blocked=1, share=0.25, tried=("Scan",), new=True, **seen),
     )
     assert [top.name for top in summary.top_targets] == ["10.0.0.1", "a.example"]
     assert [(top.name, top.blocked) for top in summary.top_countries] == [("CN", 0), ("FR", 1)]

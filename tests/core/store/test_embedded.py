@@ -275,3 +275,24 @@ def test_the_engine_is_capped_and_reaches_nothing_else(path, tmp_path):
 def test_duckdb_is_not_imported_by_the_module():
     code = "import sys, vxtray.core.store.embedded; sys.exit('duckdb' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_closed_store_leaves_nothing_of_the_engine_behind(tmp_path):
+    """Even where something holds it beyond the end of the process, as a window's library may do."""
+    script = """
+        import ctypes, sys
+        from pathlib import Path
+        from vxtray.core.store.embedded import EmbeddedStore
+
+        store = EmbeddedStore(Path(sys.argv[1]))
+        store.count()
+        store.close()
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(store))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "events.duckdb")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""

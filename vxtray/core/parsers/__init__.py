@@ -4,7 +4,8 @@
 ``jsonvalues`` and ``syslog`` framings, ``zones`` and ``countries`` tables, and the families: ``sophos``, ``fail2ban``
 (with ``mailcow``), ``modsecurity`` (with its logs' kinds), ``suricata``, ``crowdsec`` (with its log and scenarios),
 ``cef``. A family offers ``recognises(text)`` and ``parse(text, zone)``, and is entered in ``_FAMILIES`` below.
-``records`` puts lines together that make one record.
+``records`` puts lines together that make one record. ``layouts`` reads lines quickly whose like came before, ``worker``
+parses in processes of its own.
 """
 
 from collections.abc import Callable

@@ -45,6 +45,8 @@ _MAX_KEYS = 500
 
 _WORDS = {
     "low": Severity.LOW,
+    "substantial": Severity.HIGH,
+    "severe": Severity.HIGH,
     "medium": Severity.MEDIUM,
     "high": Severity.HIGH,
     "very-high": Severity.CRITICAL,
@@ -61,16 +63,22 @@ _NUMBERS = (
 
 _SRC = ("src", "sourceAddress", "c6a2")
 _DST = ("dst", "destinationAddress", "c6a3")
-_TIMES = ("rt", "deviceReceiptTime", "UNIFIutcTime", "end", "endTime", "start", "startTime", "mrt", "art")
+_TIMES = (
+    *("rt", "deviceReceiptTime", "UNIFIutcTime", "end", "endTime", "start", "startTime", "mrt", "art"),
+    *("FTNTFGTeventtime", "FortinetFortiGateeventtime", "details_clientTimestamp"),
+)
 _URL = ("request", "requestUrl", "requestURL")
+_HOST = ("dhost", "destinationHostName", "sourceServiceName")
 _USER = ("duser", "destinationUserName", "suser", "sourceUserName", "UNIFIadmin")
+_COUNTRY_LABELS = frozenset({"source country", "sourcecountry", "src country", "srccountry"})
 #: What products write where there is nothing to say.
 _NOTHING = frozenset({"none", "unknown", "n/a", "-", "(null)", "(no user)"})
 _WEEKDAY = re.compile(r"[A-Za-z]{3} (?=[A-Za-z]{3} )")
 _ZONED = re.compile(r"(.{14,27}\d) ([A-Za-z]{1,5}(?:[+-]\d{1,2}:?(?:\d\d)?)?)", re.ASCII)
-#: Milliseconds since 1970 have so many digits (from 1973 to 2286), seconds three less.
+#: Milliseconds since 1970 have so many digits (from 1973 to 2286), seconds three less, nanoseconds six more.
 _MILLISECONDS = range(12, 14)
 _SECONDS = range(9, 11)
+_NANOSECONDS = 19
 
 
 def recognises(text: str) -> bool:
@@ -100,10 +108,10 @@ def parse(text: str, zone: tzinfo) -> Outcome:
         country=_country(keys),
         dst_ip=address(_first(keys, _DST, MAX_ADDRESS)),
         dst_port=port(_first(keys, ("dpt", "destinationPort"), 6)),
-        target_host=url_host(url) or host(_first(keys, ("dhost", "destinationHostName"), MAX_HOST)),
+        target_host=url_host(url) or host(_first(keys, _HOST, MAX_HOST)),
         target_url=url,
         user=_first(keys, _USER, MAX_NAME),
-        rule_id=class_id[:MAX_ADDRESS],
+        rule_id="" if class_id.lower() in _NOTHING else class_id[:MAX_ADDRESS],
         rule_name=name[:MAX_NAME],
         message=_first(keys, ("msg", "message"), MAX_MESSAGE) or name[:MAX_MESSAGE],
     )
@@ -159,9 +167,9 @@ def _severity(level: str, category: Category, action: Action) -> Severity:
 def _country(keys: dict[str, str]) -> str:
     """Return the source's country, from a key of its own or from a custom text labelled so."""
     for name, value in keys.items():
-        if name.endswith("Label") and value.strip().lower() in {"source country", "sourcecountry", "src country"}:
+        if name.endswith("Label") and value.strip().lower() in _COUNTRY_LABELS:
             return alpha2(keys.get(name.removesuffix("Label"), "").strip()[:8])
-    return alpha2(_first(keys, ("sourceCountry", "srcCountry", "sourceGeoCountryCode"), 8))
+    return alpha2(_first(keys, ("sourceCountry", "srcCountry", "sourceGeoCountryCode", "ccode"), 8))
 
 
 def _time(keys: dict[str, str], text: str, zone: tzinfo) -> datetime:
@@ -181,8 +189,10 @@ def _when(value: str, zone: tzinfo) -> datetime | None:
             return None
         if len(whole) in _SECONDS:
             return datetime.fromtimestamp(int(whole), UTC)
+        if len(whole) == _NANOSECONDS:
+            whole = whole[:-6]
         return datetime.fromtimestamp(int(whole) / 1000, UTC) if len(whole) in _MILLISECONDS else None
-    value = _WEEKDAY.sub("", value, count=1) if value[3:4] == " " else value
+    value = _WEEKDAY.sub("", value, count=1) if value[3:4] == " " else value.replace("/", "-")
     zoned = _ZONED.fullmatch(value)
     if zoned is None:
         return timestamps.bsd(value, zone) or timestamps.iso(value, zone)

@@ -27,13 +27,19 @@ def _words(text: str) -> re.Pattern[str]:
 
 #: In this order: the particular before the general.
 _CATEGORIES = (
+    (Category.WEB, _words("nss(?:web|dns)log")),
+    (Category.FIREWALL, _words("nssfwlog")),
     (Category.WAF, _words("waf|appfw|web application|sql.?injection|sql signature|cross.?site|xss|web correlation")),
     (Category.EMAIL, _words("e-?mail|spam|phish|esa_|smtp|mail ?server")),
     (Category.MALWARE, _words("malware|virus|anti-?virus|trojan|ransom|spyware|worm|sandbox")),
     (
         Category.IPS,
-        _words("intrusion|ips(?![a-z])|ids(?![a-z])|exploit|portscan|port scan|brute|lateral|attack|threat detected"),
+        _words(
+            "intrusion|ips(?![a-z])|ids(?![a-z])|exploit|portscan|port scan|brute|lateral|attack|threat detected"
+            "|vulnerab|anomaly|flood|scan threat|tamper|integrity"
+        ),
     ),
+    (Category.WEB, _words("url threat|threat url|browsing|web ?(?:content|traffic)")),
     (Category.ATP, _words("c&c|command.and.control|botnet|blacklist|threat|beacon")),
     (Category.VPN, _words("vpn(?!-1)|ipsec|ssl ?vpn|tunnel")),
     (
@@ -47,13 +53,14 @@ _CATEGORIES = (
             "firewall|connection(?! up| down)|access.?list|acl|packet filter|network log|traffic|drop$|deny$|accept$"
         ),
     ),
-    (Category.SYSTEM, _words("system|device|policy|license|update|configuration|agent|acquisition|audit")),
+    (Category.SYSTEM, _words("system|device|policy|license|update|configuration|setting|agent|acquisition|audit")),
 )
 _PRODUCTS = (
-    (Category.WAF, _words("waf|securesphere|web application firewall|big-ip asm|modsecurity")),
+    (Category.WAF, _words("waf|securesphere|incapsula|web application firewall|asm(?![a-z])|modsecurity")),
     (Category.EMAIL, _words("email|mail")),
-    (Category.MALWARE, _words("anti-?virus|malware|endpoint|threatmanager")),
-    (Category.FIREWALL, _words("firewall|asa(?![a-z])|vpn-1|ngfw|fortigate|pan-os|netscreen")),
+    (Category.MALWARE, _words("anti-?virus|malware|endpoint|edr(?![a-z])|threatmanager")),
+    (Category.ATP, _words("cybertrace")),
+    (Category.FIREWALL, _words("firewall|asa(?![a-z])|vpn-1|ngfw|fortigate|pan-os|netscreen|srx|sonicwall")),
     (Category.IPS, _words("ips(?![a-z])|ids(?![a-z])|intrusion|threat")),
     (Category.VPN, _words("vpn")),
     (Category.WEB, _words("proxy|web")),
@@ -61,12 +68,15 @@ _PRODUCTS = (
 
 _NOT_STOPPED = _words("not.?blocked|un-?blocked|learn|detect.?only|simulat|alert|log(?:ged)?$|monitor|detected$")
 _STOPPED = _words(
-    "block|drop|den[iy]|reject|prevent(?!ion)|reset|quarantin|ids:reset|terminat|cleaned|stopped|successfully stopped"
+    "block|drop|den[iy]|reject|prevent(?!ion)|reset|clear_session|quarantin|ids:reset|terminat|kill|cleaned|stopped"
 )
 _LET_PASS = _words("allow|accept|permit|pass(?:ed)?$|deliver|forward")
 _FAILED = _words("fail|/failure|error|unsuccess|denied|invalid|lockdown")
 _SUCCEEDED = _words("success|/success|true$|ok$|signed.?in|logged.?(?:in|on)|accessed|log(?:in|on)")
 _ENDED = _words("logged.?(?:off|out)|log.?(?:off|out)|sign(?:ed)?.?(?:off|out)")
+
+#: What becomes of malware.
+_REMOVED = _words("delet|remov|disinfect")
 
 _REFUSED = _words("audit_failure|failed to log|log(?:on|in) fail|authentication fail")
 
@@ -80,7 +90,9 @@ def _said(*texts: str) -> str:
 
 
 def _category(vendor: str, product: str, class_id: str, name: str, keys: dict[str, str]) -> Category:
-    own = _said(class_id, name, keys.get("cat", ""), keys.get("UNIFIsubCategory", ""))
+    # Zscaler's names are reasons; only the product tells which of its logs a line is of.
+    log = product if product.lower().startswith("nss") else ""
+    own = _said(log, class_id, name, keys.get("cat", ""), keys.get("UNIFIsubCategory", ""))
     group = _said(keys.get("categoryDeviceGroup", ""), keys.get("catdt", ""))
     for said, table in ((own, _CATEGORIES), (group, _CATEGORIES), (_said(product, vendor), _PRODUCTS)):
         for category, words in table:
@@ -93,10 +105,14 @@ def classify(vendor: str, product: str, class_id: str, name: str, keys: dict[str
     """Return what the words of the header and of the extension's keys (as they stand) say."""
     category = _category(vendor, product, class_id, name, keys)
     outcome = _said(keys.get("outcome", ""), keys.get("categoryOutcome", ""))
-    act = _said(keys.get("act", keys.get("deviceAction", ""))).strip().strip("\"'")
+    act = _said(keys.get("act", keys.get("deviceAction", keys.get("fw_action", "")))).strip().strip("\"'")
     if category in {Category.AUTH, Category.VPN}:
         return Verdict(category=category, action=_sign_in(_said(name, act, keys.get("msg", "")), outcome))
     action = _done(act) or _done(_said(name, class_id))
+    if category is Category.WAF and action is not Action.BLOCKED and _is_access(vendor, name, keys):
+        return Verdict(category=category, action=Action.ALLOWED)
+    if category is Category.MALWARE and action is None and _REMOVED.search(_said(act, name, class_id)):
+        action = Action.BLOCKED
     if action is None and _done(_said(keys.get("msg", ""))[:_SENTENCE]) is Action.BLOCKED:
         action = Action.BLOCKED
     if category in _ATTACKS:
@@ -106,6 +122,13 @@ def classify(vendor: str, product: str, class_id: str, name: str, keys: dict[str
     if action is None and _FAILED.search(outcome):
         action = Action.FAILED
     return Verdict(category=category, action=action or Action.INFO)
+
+
+def _is_access(vendor: str, name: str, keys: dict[str, str]) -> bool:
+    """Return whether a WAF's line is of its access log, in which nothing was found: F5's, Imperva's, Barracuda's."""
+    if name.lower() in {"successful request", "normal"}:
+        return True
+    return vendor.lower().startswith("barracuda") and keys.get("cat", "").strip() == "TR"
 
 
 def _done(said: str) -> Action | None:

@@ -24,7 +24,7 @@ _NO_TIME = Rejected(N_("The line has no time that can be read."))
 
 _LINE = re.compile(
     r'time="?(?P<at>[^" ]{10,19}(?: [\d:]{8})?|[^" ]{20,40})"? level=(?P<level>[a-z]{4,7}) msg="'
-    r'(?P<said>(?:[^"\\]|\\.)*)"?'
+    r'(?P<said>[^"\\]*+(?:\\.[^"\\]*+)*+)"?'
     r"|(?P<level2>[A-Z]{4,5})\[(?P<at2>\d\d-\d\d-\d{4} \d\d:\d\d:\d\d)\] (?P<said2>.*)",
     re.ASCII | re.DOTALL,
 )
@@ -38,7 +38,7 @@ _DECIDED = re.compile(
     re.IGNORECASE,
 )
 _BLOCKED = re.compile(rf"{_WHO} blocked on (?P<url>[^ ]{{1,2048}}) \(\d{{1,6}} rules\)")
-_OWN = ("crowdsec", " performed '", " blocked on ")
+_OWN = ("crowdsec", "Crowdsec", " performed '", " blocked on ", " module=lapi")
 
 
 def recognises(text: str) -> bool:

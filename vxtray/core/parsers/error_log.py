@@ -26,10 +26,14 @@ _APACHE = re.compile(
     r"|(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)?))\] \[",
     re.ASCII,
 )
-_NGINX = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[[a-z]{3,6}\] \d{1,10}#\d{1,10}: ", re.ASCII)
+_NGINX = re.compile(
+    r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[[a-z]{3,6}\] (?:\d{1,10}#\d{1,10}: |(?=ModSecurity: ))", re.ASCII
+)
 _APACHE_LEVEL = re.compile(r"\[(?:[\w-]{0,40}:)?(?:emerg|alert|crit|error|warn|notice|info|debug|trace\d)\] ", re.ASCII)
-_CLIENT = re.compile(r"\[(?:client|remote) ([0-9A-Fa-f.:%\w]{2,64})\]", re.ASCII)
+_CLIENT = re.compile(r"\[(?:client|remote) \"?([0-9A-Fa-f.:%\w]{2,64})\"?\]", re.ASCII)
 _PRODUCT = re.compile(r"(?:ModSecurity|Coraza): ")
+#: As Traefik writes it behind a time and a level.
+_BARE = re.compile(rf"(?:{_CLIENT.pattern} )?{_PRODUCT.pattern}", re.ASCII)
 _NGINX_CLIENT = ", client: "
 _NGINX_PAIR = re.compile(r', (server|request|host): (?:"([^"]*)"|([^",]*))')
 #: Said at each start.
@@ -47,7 +51,7 @@ def recognises(text: str) -> bool:
         return False
     if _NGINX.match(said) or _APACHE.match(said):
         return True
-    return _APACHE_LEVEL.match(said) is not None or _PRODUCT.match(said) is not None
+    return _APACHE_LEVEL.match(said) is not None or _BARE.match(said) is not None
 
 
 def parse(text: str, zone: tzinfo) -> Outcome:

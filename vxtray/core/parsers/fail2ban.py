@@ -28,7 +28,7 @@ _BSD = r"[A-Z][A-Za-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,6})?(?
 _PID = r"(?:\[\d{1,10}\])?"
 #: RFC 5424's process id, message id and structured data, which follow the application's name there.
 _RFC5424 = r"[^ ]{1,128} [^ ]{1,32} (?:-|\[[^\]]{0,1024}\])"
-_LOGGER = rf"fail2ban[\w.-]{{0,60}}(?: {{0,40}}{_PID} ?: {{0,10}}| {_RFC5424} {{1,4}})"
+_LOGGER = rf"fail2ban[\w.-]{{0,60}}(?: {{0,40}}{_PID} ?: {{0,10}}| {{0,40}}\[\d{{1,10}}\] {{1,10}}| {_RFC5424} {{1,4}})"
 _LINE = re.compile(
     rf"(?:(?:<\d{{1,4}}>)? ?(?:1 )?(?P<header>{_ISO}|{_BSD}):? {{1,4}}(?:[^ =\"]{{1,255}} {{1,4}})?"
     rf"(?:fail2ban[\w.-]{{0,60}}{_PID}:? {{1,4}}|fail2ban[\w.-]{{0,60}} {_RFC5424} {{1,4}})?)??"

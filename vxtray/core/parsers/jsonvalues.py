@@ -18,6 +18,8 @@ from vxtray.core.parsers.outcome import Rejected
 BROKEN = Rejected(N_("The record is broken JSON."))
 
 _COOKIE = re.compile(r"(?:@cee|@json): {0,8}", re.ASCII)
+#: The name that Docker Compose puts in front.
+_SERVICE = re.compile(r"[\w.-]{1,64} {1,40}\| {1,4}(?=\{)", re.ASCII)
 _WIDEST = 2**63
 _TOLERANT = json.JSONDecoder(strict=False)
 
@@ -26,8 +28,8 @@ def payload(text: str) -> str:
     """Return where the JSON of a line begins, behind a syslog header and a CEE cookie; "" where there is none."""
     if not text.startswith(("{", "[")):
         text = syslog.body(text)
-        cookie = _COOKIE.match(text)
-        text = (text[cookie.end() :] if cookie else text).lstrip(" ")
+        front = _COOKIE.match(text) or _SERVICE.match(text)
+        text = (text[front.end() :] if front else text).lstrip(" ")
     return text if text.startswith(("{", "[")) else ""
 
 

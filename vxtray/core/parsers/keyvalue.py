@@ -27,9 +27,14 @@ def scan(text: str, *, escaped: bool = False) -> dict[str, str]:
     ``escaped`` says that the writer puts a backslash before a quote inside a value (Apache's way); for others a
     backslash is an ordinary character, which may also stand last (``user="DOMAIN\\"``).
     """
-    pairs = (_ESCAPED if escaped else _PLAIN).findall(text)
+    pairs = pairs_of(text, escaped=escaped)
     pairs.reverse()  # the last of a dict's equal keys wins
     return dict(pairs)
+
+
+def pairs_of(text: str, *, escaped: bool = False) -> list[tuple[str, str]]:
+    """Return all pairs in the order of the line, otherwise as ``scan``."""
+    return (_ESCAPED if escaped else _PLAIN).findall(text)
 
 
 def unquote(value: str) -> str:

@@ -11,15 +11,18 @@ puts the lines of a record together. Pure functions, any thread. Source: "ModSec
 
 import re
 from datetime import datetime, tzinfo
+from itertools import islice
 
 from vxtray.core.errors import N_
 from vxtray.core.parsers import timestamps
 from vxtray.core.parsers.fields import MAX_HOST, address, host, port
-from vxtray.core.parsers.modsecurity_rules import Request, event, read_match, tells_of_a_rule
+from vxtray.core.parsers.modsecurity_rules import MAX_MATCHES, Request, event, read_match, tells_of_a_rule
 from vxtray.core.parsers.outcome import Ignored, Outcome, Rejected
 
 #: A line that begins a section: what tells the record, and which section it is.
-BOUNDARY = re.compile(r"-{2,3}([A-Za-z0-9_@+/.=]{1,64})-{1,3}([A-Z])--\s{0,4}", re.ASCII)
+BOUNDARY = re.compile(
+    r"-{2,3}([A-Za-z0-9_@+/.=](?:[A-Za-z0-9_@+/.=-]{0,62}[A-Za-z0-9_@+/.=])?)-{1,3}([A-Z])--\s{0,4}", re.ASCII
+)
 
 _CUT_OFF = Rejected(N_("The audit record is not complete."))
 _NO_START = Rejected(N_("The audit record has no beginning."))
@@ -53,8 +56,8 @@ def parse(text: str, zone: tzinfo) -> Outcome:
         return _NO_TIME
     trailer = sections.get("H", [])
     stopped = any(line.startswith(_STOPPED) for line in trailer)
-    messages = [line.partition(": ")[2] for line in trailer if line.startswith(_MESSAGE)]
-    matches = [read_match(message) for message in messages if tells_of_a_rule(message)]
+    messages = (line.partition(": ")[2] for line in trailer if line.startswith(_MESSAGE))
+    matches = list(map(read_match, islice(filter(tells_of_a_rule, messages), MAX_MATCHES)))
     if not matches and not stopped:
         return _NOTHING
     request = sections.get("B", [])

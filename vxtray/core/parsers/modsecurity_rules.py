@@ -30,7 +30,8 @@ _SCORE = re.compile(
     re.ASCII,
 )
 _VERDICT = re.compile(r"(?:ModSecurity|Coraza): ?")
-_DENIED = re.compile(r"Access denied\b[^.]{0,80}\. ?")
+#: Coraza also says dropped and redirected.
+_DENIED = re.compile(r"Access (?:denied|dropped|redirected)\b(?:[^.]{0,80}\.(?: |\Z))?")
 _WARNING = re.compile(r"Warning\. ?")
 
 #: Beginnings of messages that are about no attack.

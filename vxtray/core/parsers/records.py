@@ -11,7 +11,6 @@ Of JSON the objects are records, also those within an array, whatever the layout
 """
 
 import re
-from collections.abc import Iterable
 
 import msgspec
 
@@ -253,11 +252,3 @@ class Assembler:
         else:
             records.append(Assembled(line, end, ""))
         return records
-
-
-def assemble(lines: Iterable[tuple[int, str]]) -> Iterable[Assembled]:
-    """Yield the records of numbered lines, for a stream that is there as a whole."""
-    assembler = Assembler()
-    for number, text in lines:
-        yield from assembler.feed(number, text)
-    yield from assembler.finish()

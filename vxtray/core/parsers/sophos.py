@@ -28,6 +28,7 @@ from vxtray.core.parsers.fields import (
     url_host,
 )
 from vxtray.core.parsers.keyvalue import scan, unquote
+from vxtray.core.parsers.layouts import Layouts
 from vxtray.core.parsers.outcome import Outcome, Rejected
 from vxtray.core.parsers.sophos_verdicts import Verdict
 
@@ -35,6 +36,7 @@ _NO_TYPE = Rejected(N_("The line has no log type."))
 _NO_TIME = Rejected(N_("The line has no time that can be read."))
 
 _WAF = 'log_type="WAF"'
+_LOG_ID = "log_id="
 _SCORE = re.compile(r"Total (?:Inbound )?Score: ?(\d{1,6})")
 _RULE_ID = re.compile(r"\bid[ =:]+\"?(\d{5,7})\b")
 _LAST_MATCH = "Last Matched Message:"
@@ -71,8 +73,7 @@ def parse(text: str, zone: tzinfo) -> Outcome:
 
 
 def _parse(text: str, body: str, zone: tzinfo) -> Outcome:
-    # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
-    pairs = scan(body, escaped=_WAF in text)
+    pairs = _pairs(text, body)
     get = pairs.get
     said = (_said if len(text) <= _SHORT else _said.__wrapped__)(
         get("log_type", ""),
@@ -92,6 +93,19 @@ def _parse(text: str, body: str, zone: tzinfo) -> Outcome:
     if verdict.category is Category.WAF:
         return _waf_event(pairs, at, verdict, logged)
     return _event(pairs, at, verdict, logged)
+
+
+def _pairs(text: str, body: str) -> dict[str, str]:
+    """Return what ``scan`` finds, or the wanted part of it."""
+    at = body.find(_LOG_ID) + len(_LOG_ID)
+    kind = body[at : at + 7]
+    # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
+    escaped = "\\" in body and _WAF in text
+    pairs = None if escaped else _LAYOUTS.read(body, kind)
+    if pairs is None:
+        pairs = scan(body, escaped=escaped)
+        _LAYOUTS.saw(body, kind, pairs, escaped=escaped)
+    return pairs
 
 
 @lru_cache(maxsize=2048)
@@ -228,7 +242,7 @@ _URL = ("url", "FTP_url")
 _RULE = {
     Category.FIREWALL: (("fw_rule_id",), ("fw_rule_name",)),
     Category.IPS: (("signature_id",), ("signature_msg",)),
-    Category.ATP: ((), ("threatname", "threat", "malware")),
+    Category.ATP: ((), ("threatname", "threat", "malware", "threatfeed")),
     Category.MALWARE: ((), ("virus", "malware", "threatname")),
 }
 _NO_RULE: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
@@ -285,6 +299,20 @@ def _words(pairs: dict[str, str], verdict: Verdict) -> str:
     if not detail and verdict.category is Category.WEB:
         detail = _value(pairs, "category", MAX_NAME)
     return f"{verdict.words}: {detail}" if detail else verdict.words
+
+
+#: All keys that are read anywhere in this module.
+_LAYOUTS = Layouts(
+    frozenset(
+        (
+            *("log_type", "log_component", "log_subtype", "status", "severity", "priority", "log_id"),
+            *("date", "time", "timezone", "timestamp", "src_port", "dst_port", "message", "sha1sum", "source"),
+            *(*_SRC_VPN, *_DST, *_COUNTRY, *_USER, *_DOMAIN, *_URL, *_DETAILS, "category"),
+            *(key for keys in _RULE.values() for these in keys for key in these),
+            *("extra", "method", "http_status", "httpstatus", "server", *sophos_verdicts.REFINING),
+        )
+    )
+)
 
 
 def _waf_event(pairs: dict[str, str], at: datetime, verdict: Verdict, logged: Severity) -> SecurityEvent:

@@ -59,7 +59,10 @@ _ACTIONS = {
 
 #: status of an Event line that is no sign-in. A session that begins or ends is no verdict.
 _EVENT_ACTIONS = {"failed": Action.FAILED, "deny session": Action.BLOCKED}
-_SIGN_IN_ACTIONS = {"successful": Action.ALLOWED, "failed": Action.FAILED}
+_SIGN_IN_ACTIONS = {
+    **dict.fromkeys(("successful", "success"), Action.ALLOWED),  # the second since SFOS 21
+    **dict.fromkeys(("failed", "failure"), Action.FAILED),
+}
 
 #: spamaction: what became of a mail.
 _MAIL_ACTIONS = {

@@ -55,16 +55,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     procid: str = ""
     msgid: str = ""
 
-    @property
-    def severity_num(self) -> int | None:
-        """0 (emergency) to 7 (debug), None without a priority."""
-        return None if self.pri is None else self.pri & 7
-
-    @property
-    def facility_num(self) -> int | None:
-        """0 (kernel) to 23 (local7), more where the priority is above 191; None without one."""
-        return None if self.pri is None else self.pri >> 3
-
 
 def body(text: str) -> str:
     """Return the message without priority, time, host and tag; a line without a header stays as it is."""

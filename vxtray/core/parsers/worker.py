@@ -1,12 +1,14 @@
-"""A process that parses: many lines at once, beside the program's own interpreter, so that a burst of lines neither
-holds up the window nor is held up by the store.
+"""Processes that parse beside the program, so that work on many lines neither holds up the window nor the store.
 
-Used when there is a backlog; a few lines are parsed where they are. The child ends when its pipe ends, so it never
-outlives the program and never holds the profile's lock.
+A ``Child`` belongs to one thread. It ends when its pipe ends, so it never outlives the program, and it holds none of
+its files. ``ParseWorker`` is the one for lines that arrive; ``sources.bulk`` has its own for whole files.
 """
 
+import gc
 import multiprocessing
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 from functools import cache
 from multiprocessing.connection import Connection
@@ -16,11 +18,19 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from vxtray.core.events import SecurityEvent
-from vxtray.core.parsers import Ignored, Rejected, parse
+from vxtray.core.parsers import Ignored, Outcome, Rejected, parse
 
 _STOP_SECONDS = 2.0
 _SAMPLES = 5
 _SAMPLE_LENGTH = 300
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """Outcomes taken together; ``rejected`` holds index and reason (message id) of each line that was."""
+
+    events: list[SecurityEvent]
+    ignored: int
+    rejected: list[tuple[int, str]]
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
@@ -41,20 +51,17 @@ class Parsed(msgspec.Struct, frozen=True, array_like=True):
 
 
 @cache
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """Return the zone of a job."""
     return ZoneInfo(name)
 
 
-def parse_job(job: Job) -> Parsed:
-    """Parse lines in this process."""
-    zone = _zone(job.zone)
+def counted(outcomes: Iterable[Outcome]) -> Counted:
+    """Take outcomes together."""
     events: list[SecurityEvent] = []
     ignored = 0
-    rejected: dict[str, int] = {}
-    samples: list[tuple[str, str]] = []
-    for line in job.lines:
-        text = line.decode("utf-8", "replace")
-        outcome = parse(text, format=job.format, zone=zone)
+    rejected: list[tuple[int, str]] = []
+    for index, outcome in enumerate(outcomes):
         if isinstance(outcome, SecurityEvent):
             events.append(outcome)
         elif isinstance(outcome, tuple):
@@ -62,47 +69,124 @@ def parse_job(job: Job) -> Parsed:
         elif isinstance(outcome, Ignored):
             ignored += 1
         elif isinstance(outcome, Rejected):
-            rejected[outcome.reason] = rejected.get(outcome.reason, 0) + 1
-            if len(samples) < _SAMPLES:
-                samples.append((outcome.reason, text[:_SAMPLE_LENGTH]))
-    return Parsed(events, ignored, rejected, samples)
+            rejected.append((index, outcome.reason))
+    return Counted(events, ignored, rejected)
 
 
-class ParseWorker:
-    """One child process; ``submit`` and ``collect`` go by turns, so that the caller works while the child parses."""
+def parse_lines(lines: Iterable[bytes], log_format: str, zone: tzinfo) -> Counted:
+    """Parse lines, each of which is a record, in this process."""
+    return counted(parse(line.decode("utf-8", "replace"), format=log_format, zone=zone) for line in lines)
 
-    def __init__(self) -> None:
+
+def parse_job(job: Job) -> Parsed:
+    """Parse lines in this process."""
+    found = parse_lines(job.lines, job.format, zone_of(job.zone))
+    rejected: dict[str, int] = {}
+    for _index, reason in found.rejected:
+        rejected[reason] = rejected.get(reason, 0) + 1
+    samples = [
+        (reason, job.lines[index].decode("utf-8", "replace")[:_SAMPLE_LENGTH])
+        for index, reason in found.rejected[:_SAMPLES]
+    ]
+    return Parsed(found.events, found.ignored, rejected, samples)
+
+
+class Child:
+    """One process, which answers messages in the order in which they were sent."""
+
+    def __init__(self, answer: Callable[[bytes], bytes], name: str) -> None:
+        """Begin to start it; ``answer`` is a function of a module. Raises ``OSError``."""
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), name="vxtray-parser", daemon=True)
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, answer), name=name, daemon=True)
         self._process.start()
         theirs.close()
+        self._started = False
 
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Hand over lines. Raises ``OSError`` where the child is gone."""
-        self._pipe.send_bytes(msgspec.msgpack.encode(jobs))
+    def started(self) -> bool:
+        """Return whether it has started. Raises ``OSError`` or ``EOFError`` where it is gone."""
+        if not self._started and self.pipe.poll():
+            self._await_start()
+        return self._started
 
-    def collect(self) -> list[Parsed]:
-        """Wait for what was submitted. Raises ``OSError`` or ``EOFError`` where the child is gone."""
-        return msgspec.msgpack.decode(self._pipe.recv_bytes(), type=list[Parsed])
+    def send(self, message: bytes) -> None:
+        """Hand over a message. Raises ``OSError`` where the child is gone."""
+        self.pipe.send_bytes(message)
+
+    def receive(self) -> bytes:
+        """Wait for the answer to the oldest message. Raises ``OSError`` or ``EOFError`` where the child is gone."""
+        if not self._started:
+            self._await_start()
+        return self.pipe.recv_bytes()
+
+    def hang_up(self) -> None:
+        """Let it know that nothing follows; it ends then."""
+        self.pipe.close()
 
     def close(self) -> None:
-        """End the child."""
-        self._pipe.close()
+        """End it."""
+        self.hang_up()
         self._process.join(_STOP_SECONDS)
         if self._process.is_alive():
             self._process.kill()
             self._process.join(_STOP_SECONDS)
 
+    def _await_start(self) -> None:
+        self.pipe.recv_bytes()
+        self._started = True
 
-def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Run the child: answer each message until the pipe ends."""
+
+class ParseWorker(Child):
+    """One child process; ``submit`` and ``collect`` go by turns, so that the caller works while the child parses."""
+
+    def __init__(self) -> None:
+        super().__init__(_answer, "vxtray-parser")
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hand over lines. Raises ``OSError`` where the child is gone."""
+        self.send(msgspec.msgpack.encode(jobs))
+
+    def collect(self) -> list[Parsed]:
+        """Wait for what was submitted. Raises ``OSError`` or ``EOFError`` where the child is gone."""
+        return msgspec.msgpack.decode(self.receive(), type=list[Parsed])
+
+
+# --- in the child -----------------------------------------------------------------------------------------------------
+
+
+def _answer(message: bytes) -> bytes:
+    return msgspec.msgpack.encode([parse_job(job) for job in msgspec.msgpack.decode(message, type=list[Job])])
+
+
+def _serve(pipe: "Connection[Any, Any]", answer: Callable[[bytes], bytes]) -> None:
+    """Say that it has started, then answer each message until the pipe ends."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which then closes the pipe
-    while True:
-        try:
-            jobs = msgspec.msgpack.decode(pipe.recv_bytes(), type=list[Job])
-            pipe.send_bytes(msgspec.msgpack.encode([parse_job(job) for job in jobs]))
-        except (EOFError, OSError):
-            return
+    gc.freeze()
+    gc.disable()  # parsing makes no cycles
+    messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    answers.put(b"ready")
+    threading.Thread(target=_receive, args=(pipe, messages), daemon=True).start()
+    threading.Thread(target=_send, args=(pipe, answers), daemon=True).start()
+    while message := messages.get():
+        answers.put(answer(message))
+
+
+def _receive(pipe: "Connection[Any, Any]", messages: "queue.SimpleQueue[bytes]") -> None:
+    """Take messages at once, so that parent and child never wait for each other to read; empty is the end."""
+    try:
+        while True:
+            messages.put(pipe.recv_bytes())
+    except (EOFError, OSError):
+        messages.put(b"")
+
+
+def _send(pipe: "Connection[Any, Any]", answers: "queue.SimpleQueue[bytes]") -> None:
+    """Send answers while the next one is made: the parent takes none while it stores."""
+    try:
+        while True:
+            pipe.send_bytes(answers.get())
+    except OSError:
+        return

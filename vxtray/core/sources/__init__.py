@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from vxtray.core.errors import VxtrayError
 from vxtray.core.store import Position
 
 
@@ -32,16 +33,26 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = ""
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source counts itself: lines given up before they were queued, by reason, and its last fault ("" none).
+#: Of ``Health.dropped``: lines that belonged to us and are gone; where there are many, reports say so.
+LOST = frozenset({"kernel", "queue", "rate"})
 
-    ``dropped`` keys: ``kernel`` (SO_RXQ_OVFL), ``queue`` (full), ``sender`` (not allowed), ``rate`` (per sender),
-    ``length``, ``connections``.
+#: And what counts lines, or messages; the other reasons count connections and files.
+LINES = LOST | {"length", "sender"}
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source counts itself: what was given up before it was queued, by reason, and its last fault ("" none).
+
+    ``dropped`` keys. Lines: ``kernel`` (SO_RXQ_OVFL), ``queue`` (full), ``rate`` (per sender), ``length`` (above
+    64 KiB), ``sender`` (not allowed; over TCP and TLS, its connections). Connections: ``connections`` (no place),
+    ``framing`` (no syslog, or cut in a message), ``tls`` (a handshake that failed). Files: ``truncated`` (cut before
+    all was read). ``trouble`` is what keeps the source from its work until somebody mends it.
     """
 
     dropped: dict[str, int] = {}
     fault: str = ""
     where: str = ""
+    trouble: VxtrayError | None = None
 
 
 #: Takes a batch. False where it could not be taken because the queue is full: a source that can read again waits and
@@ -66,8 +77,12 @@ class Source(Protocol):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A source that should run; one whose ``config`` (any value that can be compared) changed is begun anew."""
+    """A source that should run; one whose ``config`` (any value that can be compared) changed is begun anew.
+
+    ``marker`` is the key of a position that is forgotten when the source is not wanted any more, "" for none.
+    """
 
     name: str
     config: object
     make: Callable[[], Source]
+    marker: str = ""

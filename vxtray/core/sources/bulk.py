@@ -1,26 +1,19 @@
 """Many records parsed at once: in this process, or in processes of their own beside the one that reads and stores.
 
-A ``ParserPool`` belongs to one thread. Its children end when their pipe ends, so they never outlive the program, hold
-none of its files, and hand back rows that are ready for the store.
+A ``ParserPool`` belongs to one thread. Its children hand back rows that are ready for the store.
 """
 
-import gc
 import logging
-import multiprocessing
 import os
-import queue
-import threading
 from collections import deque
 from datetime import UTC, timezone, tzinfo
-from functools import cache
-from multiprocessing.connection import Connection
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from vxtray.core.events import SecurityEvent
-from vxtray.core.parsers import TOO_LONG, TOO_LONG_RECORD, Ignored, Outcome, Rejected, parse
+from vxtray.core.parsers import TOO_LONG, TOO_LONG_RECORD, Outcome, parse
+from vxtray.core.parsers.worker import Child, counted, parse_lines, zone_of
 from vxtray.core.store import Rows
 from vxtray.core.store.rows import pack
 
@@ -29,14 +22,14 @@ log = logging.getLogger(__name__)
 #: More do not help: one process reads and stores.
 _MOST_CHILDREN = 2
 #: Chunks under way, for each child; enough that none waits for the one that stores.
-_DEPTH = 2
-_STOP_SECONDS = 2.0
+_DEPTH = 8
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True):
     """Records to parse, all of one file; ``cut`` are the indexes of those that were too long, ``zone`` an IANA name.
 
-    ``packed`` asks for rows (``store.rows.pack``) instead of events.
+    ``packed`` asks for rows (``store.rows.pack``) instead of events. ``block`` holds lines instead, each of which is a
+    record, with line feeds between them.
     """
 
     texts: list[str]
@@ -44,6 +37,7 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
     format: str
     zone: str
     packed: bool = True
+    block: bytes | None = None
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True):
@@ -69,25 +63,17 @@ def outcome_of(text: str, log_format: str, zone: tzinfo, *, cut: bool) -> Outcom
 
 def parse_job(job: Job, zone: tzinfo) -> Done:
     """Parse records in this process."""
-    events: list[SecurityEvent] = []
-    ignored = 0
-    rejected: list[tuple[int, str]] = []
-    cut = set(job.cut)
-    for index, text in enumerate(job.texts):
-        outcome = outcome_of(text, job.format, zone, cut=index in cut)
-        if isinstance(outcome, SecurityEvent):
-            events.append(outcome)
-        elif isinstance(outcome, tuple):
-            events += outcome
-        elif isinstance(outcome, Ignored):
-            ignored += 1
-        elif isinstance(outcome, Rejected):
-            rejected.append((index, outcome.reason))
+    if job.block is not None:
+        found = parse_lines(job.block.split(b"\n"), job.format, zone)
+    else:
+        cut = set(job.cut)
+        found = counted(outcome_of(text, job.format, zone, cut=index in cut) for index, text in enumerate(job.texts))
+    events = found.events
     by_format: dict[str, int] = {}
     for event in events:
         by_format[event.source] = by_format.get(event.source, 0) + 1
-    count = len(events)
-    return Done(count, pack(events) if job.packed else None, [] if job.packed else events, ignored, rejected, by_format)
+    rows = pack(events) if job.packed else None
+    return Done(len(events), rows, [] if job.packed else events, found.ignored, found.rejected, by_format)
 
 
 def zone_name(zone: tzinfo) -> str:
@@ -103,17 +89,6 @@ def children_wanted() -> int:
     return min(processors, _MOST_CHILDREN) if processors > 1 else 0
 
 
-class _Child:
-    """One process and the pipe to it."""
-
-    def __init__(self, number: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs,), name=f"vxtray-import-{number}", daemon=True)
-        self.process.start()
-        theirs.close()
-
-
 class ParserPool:
     """Processes that take jobs by turns and give the results in the order of the jobs.
 
@@ -123,23 +98,19 @@ class ParserPool:
 
     def __init__(self) -> None:
         """Begin to start the children; see ``ready``. Raises ``OSError``."""
-        self._children: list[_Child] = []
-        self._waiting: deque[_Child] = deque()
+        self._children: list[Child] = []
+        self._waiting: deque[Child] = deque()
         self._turn = 0
-        self._ready = 0
         try:
             for number in range(children_wanted()):
-                self._children.append(_Child(number))
+                self._children.append(Child(_answer, f"vxtray-import-{number}"))
         except OSError:
             self.close()
             raise
 
     def ready(self) -> bool:
         """Return whether the children have started; before that, parsing here is the quicker way."""
-        while self._ready < len(self._children) and self._children[self._ready].pipe.poll():
-            self._children[self._ready].pipe.recv_bytes()
-            self._ready += 1
-        return bool(self._children) and self._ready == len(self._children)
+        return bool(self._children) and all(child.started() for child in self._children)
 
     @property
     def full(self) -> bool:
@@ -155,12 +126,12 @@ class ParserPool:
         """Hand over a job."""
         child = self._children[self._turn % len(self._children)]
         self._turn += 1
-        child.pipe.send_bytes(msgspec.msgpack.encode(job))
+        child.send(msgspec.msgpack.encode(job))
         self._waiting.append(child)
 
     def collect(self) -> Done:
         """Wait for the oldest job that was submitted."""
-        answer = self._waiting.popleft().pipe.recv_bytes()
+        answer = self._waiting.popleft().receive()
         try:
             return msgspec.msgpack.decode(answer, type=Done)
         except msgspec.MsgspecError as error:
@@ -169,12 +140,9 @@ class ParserPool:
     def close(self) -> None:
         """End the children."""
         for child in self._children:
-            child.pipe.close()
+            child.hang_up()
         for child in self._children:
-            child.process.join(_STOP_SECONDS)
-            if child.process.is_alive():
-                child.process.kill()
-                child.process.join(_STOP_SECONDS)
+            child.close()
         self._children = []
 
 
@@ -251,36 +219,7 @@ class Parsing:
         self.close()
 
 
-# --- in the child -----------------------------------------------------------------------------------------------------
-
-
-@cache
-def _zone(name: str) -> tzinfo:
-    return ZoneInfo(name)
-
-
-def _serve(pipe: "Connection[Any, Any]") -> None:
-    """Say that it has started, then answer each message until the pipe ends."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the parent, which then closes the pipe
-    gc.freeze()
-    gc.disable()  # parsing makes no cycles
-    jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    try:
-        pipe.send_bytes(b"ready")
-        threading.Thread(target=_receive, args=(pipe, jobs), daemon=True).start()
-        while message := jobs.get():
-            job = msgspec.msgpack.decode(message, type=Job)
-            pipe.send_bytes(msgspec.msgpack.encode(parse_job(job, _zone(job.zone))))
-    except (EOFError, OSError):
-        return
-
-
-def _receive(pipe: "Connection[Any, Any]", jobs: "queue.SimpleQueue[bytes]") -> None:
-    """Take messages at once, so that parent and child never wait for each other to read; empty is the end."""
-    try:
-        while True:
-            jobs.put(pipe.recv_bytes())
-    except (EOFError, OSError):
-        jobs.put(b"")
+def _answer(message: bytes) -> bytes:
+    """Answer a message in a child."""
+    job = msgspec.msgpack.decode(message, type=Job)
+    return msgspec.msgpack.encode(parse_job(job, zone_of(job.zone)))

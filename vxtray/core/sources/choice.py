@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from vxtray.core.settings.tree import LogFile, Sources, Syslog
 from vxtray.core.sources import Source, Wanted
+from vxtray.core.sources.known import following_key
 from vxtray.core.sources.syslog import TRANSPORTS, SyslogSource, Transport
 
 
@@ -14,7 +15,7 @@ def wanted_sources(settings: Sources, positions: Callable[[str], int]) -> list[W
         for transport in TRANSPORTS
         if settings.syslog.enabled and (transport != "tls" or settings.syslog.tls_port)
     ]
-    wanted += [Wanted(file.path, file, _follower(file, positions)) for file in settings.files]
+    wanted += [Wanted(file.path, file, _follower(file, positions), following_key(file.path)) for file in settings.files]
     return wanted
 
 

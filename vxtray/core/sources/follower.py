@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from vxtray.core.errors import N_, LogFileError
+from vxtray.core.errors import LogFileError
 from vxtray.core.parsers.records import MAX_RECORD
 from vxtray.core.settings.tree import LogFile as FileSettings
 from vxtray.core.sources import Batch, Emit, Health
-from vxtray.core.sources.known import FileId, Identity, Known, beside, packed_key, unpacked_size
+from vxtray.core.sources.known import FileId, Identity, Known, beside, following_key, packed_key, unpacked_size
 from vxtray.core.sources.logfile import STDIN, LogFile, assembled, open_log
+from vxtray.core.sources.reach import Reach, explained, is_missing, too_many, unmatched
 from vxtray.core.sources.tail import Tail
 from vxtray.core.store import Position
 
@@ -57,8 +58,7 @@ class FileSource:
         self._present: set[FileId] = set()
         self._paths: set[str] = set()
         self._dropped: Counter[str] = Counter()
-        self._unreachable: dict[str, str] = {}
-        self._unreadable: dict[str, str] = {}
+        self._reach = Reach(pattern=glob.has_magic(self._path))
         self._since = 0  # ns; what was last written before is not ours
         self._starting = True
         self._skip_present = False
@@ -71,9 +71,8 @@ class FileSource:
 
         ``truncated`` counts files that were cut while lines in them were unread, of which no copy was found.
         """
-        faults = [*tuple(self._unreachable.items()), *tuple(self._unreadable.items())]
-        where, fault = faults[0] if faults else ("", "")
-        return Health(dropped=dict(self._dropped), fault=fault, where=where)
+        fault, where = self._reach.fault()
+        return Health(dropped=dict(self._dropped), fault=fault, where=where, trouble=self._reach.trouble())
 
     def run(self, emit: Emit, stop: threading.Event) -> None:
         """Follow until ``stop`` is set."""
@@ -89,7 +88,7 @@ class FileSource:
     def begin(self, emit: Emit, stop: threading.Event) -> None:
         """Take up where the last run ended, or begin as the settings say. Part of ``run``."""
         self._emit, self._stop = emit, stop
-        marker = f"follow:{self.name}"
+        marker = following_key(self.name)
         self._since = self._positions(marker)
         first = not self._since
         self._since = self._since or time.time_ns()
@@ -116,7 +115,7 @@ class FileSource:
         now, wall = time.monotonic(), time.time()
         found = self._find()
         reached = {(status.st_dev, status.st_ino): path for path, status in found}
-        vanished = (self._paths - set(reached.values())).union(self._unreachable)
+        vanished = (self._paths - set(reached.values())).union(self._reach.unreachable)
         self._present, self._paths = set(reached), set(reached.values())
         for ident, tail in self._tails.items():
             tail.path = reached.get(ident, tail.path)
@@ -142,23 +141,23 @@ class FileSource:
         literal = not glob.has_magic(self._path) or os.path.lexists(self._path)
         paths = [self._path] if literal else sorted(glob.glob(self._path, recursive=True))  # noqa: PTH207 - any text
         found: list[tuple[str, os.stat_result]] = []
-        faults: dict[str, str] = {}
+        faults: dict[str, LogFileError] = {}
         for path in paths:
             try:
                 status = os.stat(path)  # noqa: PTH116 - the name as it was given
             except OSError as error:
-                if literal or not isinstance(error, FileNotFoundError):
-                    faults[path] = _words(error)
+                told = explained(path, error)
+                if literal or not is_missing(told):
+                    faults[path] = told
                 continue
             if literal or stat.S_ISREG(status.st_mode):
                 found.append((path, status))
         if not paths:
-            faults[self._path] = N_("No file matches {path}.")
+            faults[self._path] = unmatched(self._path)
         if len(found) > _MOST_FILES:
-            faults[self._path] = N_("Too many files match {path}; only the 256 newest are followed.")
+            faults[self._path] = too_many(self._path)
         found.sort(key=lambda one: one[1].st_mtime_ns)
-        self._unreachable = faults
-        self._unreadable = {path: fault for path, fault in self._unreadable.items() if path in paths}
+        self._reach.looked(faults, paths, found=bool(found))
         return found[-_MOST_FILES:]
 
     def _is_dealt_with(self, status: os.stat_result) -> bool:
@@ -178,7 +177,7 @@ class FileSource:
         try:
             tail = Tail(path, backlog=old)
         except (OSError, LogFileError) as error:
-            self._unreadable[path] = _words(error)
+            self._reach.refused(path, error)
             return ()
         if tail.id != (status.st_dev, status.st_ino):  # another one by now; the next round sees to both
             tail.close()
@@ -218,14 +217,14 @@ class FileSource:
             elif tail.identity is not None or self._identify(tail):
                 self._read_on(tail)
         except OSError as error:
-            self._unreadable[tail.path] = _words(error)
+            self._reach.refused(tail.path, error)
             self._drop(tail)
         except LogFileError as error:
-            self._unreadable[tail.path] = error.title_id
+            self._reach.refused(tail.path, error)
             self._pass_by(tail)
 
     def _read_on(self, tail: Tail) -> None:
-        self._unreadable.pop(tail.path, None)
+        self._reach.readable(tail.path)
         size = tail.size()
         if size == tail.at and not tail.touched():
             return
@@ -263,9 +262,8 @@ class FileSource:
         if identity is None and not tail.wanted:
             self._pass_by(tail)
             return False
-        start = tail.last_line_end(size) if self._skip_present else 0
-        offset = identity.offset if identity else start
-        if offset > size:  # the end is gone, or it is a copy of a younger state
+        offset = identity.offset if identity else 0
+        if self._skip_present or offset > size:  # the end is gone, or it is a copy of a younger state
             offset = tail.last_line_end(size)
         mine = Identity(keys, offset)
         self._known.add(mine)
@@ -289,9 +287,9 @@ class FileSource:
                     mine = tail.identity = Identity(log.keys(), identity.offset if identity else 0)
                     self._known.add(mine)
                     if not mine.offset or stated != mine.offset % 2**32:
-                        self._unpack_from(tail, mine.offset, log, skip=self._skip_present and identity is None)
+                        self._unpack_from(tail, mine.offset, log, skip=self._skip_present)
                     self._hand_on([], Position(key=key, offset=1), alerts=False)
-        self._unreadable.pop(tail.path, None)
+        self._reach.readable(tail.path)
         self._pass_by(tail)
 
     def _unpack_from(self, tail: Tail, start: int, log: LogFile, *, skip: bool) -> None:
@@ -336,8 +334,6 @@ class FileSource:
         ``copies`` may also be among the files that the pattern itself finds.
         """
         found: set[str] = set()
-        if self._skip_present:
-            return found
         for other, status in beside(path):
             present = (status.st_dev, status.st_ino) in self._present
             if self._is_dealt_with(status) or (present and not copies):
@@ -379,14 +375,3 @@ class FileSource:
                 return
             self._stop.wait(_RETRY)
         raise _Stopped
-
-
-def _words(error: OSError | LogFileError) -> str:
-    """Return a message id with ``{path}``."""
-    if isinstance(error, LogFileError):
-        return error.title_id
-    if isinstance(error, FileNotFoundError):
-        return N_("There is no file {path}.")
-    if isinstance(error, PermissionError):
-        return N_("You may not read {path}.")
-    return N_("{path} cannot be read.")

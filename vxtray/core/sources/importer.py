@@ -19,7 +19,7 @@ from vxtray.core.errors import LogFileError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.parsers import Outcome
 from vxtray.core.sources.bulk import Done, Job, Parsing, outcome_of, zone_name
-from vxtray.core.sources.logfile import STDIN, LogFile, Record, assembled, open_log
+from vxtray.core.sources.logfile import STDIN, Block, LogFile, Record, assembled, open_log
 from vxtray.core.store import Position, Rows
 from vxtray.core.store.rows import pack
 
@@ -74,17 +74,33 @@ class _Chunk(msgspec.Struct):
 
     path: str
     texts: list[str] = []
+    raw: list[bytes] = []  # lines that need no more than to be parsed, instead of texts
     lines: list[int] = []
     cut: list[int] = []
     end: int = -1
     open: bool = False
 
-    def add(self, record: Record) -> None:
-        if record.cut:
+    def takes(self, piece: Record | Block) -> bool:
+        """Return whether that may be added."""
+        if isinstance(piece, Block):
+            return not self.texts
+        return not self.raw and not self.open and (piece.ended or not self.texts)
+
+    def add(self, piece: Record | Block) -> Block | None:
+        """Add as much as there is room for; return the rest."""
+        if isinstance(piece, Block):
+            part, rest = piece.split(CHUNK - len(self.raw))
+            self.raw += part.lines
+            self.lines += range(part.line, part.line + len(part.lines))
+            self.end = part.end
+            return rest
+        if piece.cut:
             self.cut.append(len(self.texts))
-        self.texts.append(record.text)
-        self.lines.append(record.line)
-        self.end = record.end if record.settled else -1
+        self.texts.append(piece.text)
+        self.lines.append(piece.line)
+        self.end = piece.end if piece.settled else -1
+        self.open = not piece.ended
+        return None
 
 
 class _Import:
@@ -121,11 +137,13 @@ class _Import:
         """Read one file to its end; ``tell`` is asked now and then whether to stop. Return whether it was."""
         key = log.keys()[0]
         start = remembered(self._store, log)
-        stop, fault = False, None
+        stop, fault, untold = False, None, 0
         try:
             for chunk in self._chunked(log, start):
-                stop = tell() if len(chunk.texts) >= CHUNK else stop
-                if chunk.texts:
+                untold += len(chunk.lines)
+                if untold >= CHUNK:
+                    stop, untold = tell(), 0
+                if chunk.lines:
                     self._feed(chunk, key)
                 if stop and chunk.end >= 0:
                     break
@@ -140,33 +158,45 @@ class _Import:
         return stop
 
     def _chunked(self, log: LogFile, start: int) -> Iterator[_Chunk]:
-        # Lines are passed over quickly; records must be put together to be counted.
-        begin = 0 if log.spans_lines() else start
         chunk = _Chunk(log.path)
         try:
-            for record in assembled(log.records(begin)):
-                if begin < start:
-                    self.duplicates += 1
-                    begin = record.end if record.settled else begin
-                    continue
-                if chunk.open or not record.ended:
-                    yield chunk
-                    chunk = _Chunk(log.path, open=not record.ended)
-                chunk.add(record)
-                if len(chunk.texts) >= CHUNK:
-                    yield chunk
-                    chunk = _Chunk(log.path)
+            for piece in self._unread(log, start):
+                rest: Record | Block | None = piece
+                while rest is not None:
+                    if not chunk.takes(rest):
+                        yield chunk
+                        chunk = _Chunk(log.path)
+                    rest = chunk.add(rest)
+                    if len(chunk.lines) >= CHUNK:
+                        yield chunk
+                        chunk = _Chunk(log.path)
         except LogFileError:
             yield chunk
             raise
         yield chunk
 
+    def _unread(self, log: LogFile, start: int) -> Iterator[Record | Block]:
+        """Yield what lies behind ``start``, and count what lies before it."""
+        if not log.spans_lines():
+            yield from assembled(log.pieces(start))
+            return
+        # Lines are passed over quickly; records must be put together to be counted.
+        begin = 0
+        for record in assembled(log.records()):
+            if begin < start:
+                self.duplicates += 1
+                begin = record.end if record.settled else begin
+            else:
+                yield record
+
     def _feed(self, chunk: _Chunk, key: str) -> None:
-        self._read += len(chunk.texts)
+        self._read += len(chunk.lines)
         if self._read >= _WORTH_HELP:
             self._parsing.help()
         self._chunks.append(chunk)
-        job = Job(chunk.texts, chunk.cut, self._format, self._zone_name, not self._alerts)
+        block = b"\n".join(chunk.raw) if chunk.raw else None
+        job = Job(chunk.texts, chunk.cut, self._format, self._zone_name, not self._alerts, block)
+        chunk.raw, chunk.texts = [], []  # the job has them
         self._settle(self._parsing.feed(job), key)
 
     def _settle(self, results: list[Done], key: str) -> None:
@@ -179,7 +209,7 @@ class _Import:
                 for index, reason in done.rejected:
                     self._on_rejected(chunk.path, chunk.lines[index], reason)
             self._kept.append(done)
-            self._kept_records += len(chunk.texts)
+            self._kept_records += len(chunk.lines)
             if chunk.end >= 0 and not (chunk.open and done.rejected):
                 self._settled, self._position = len(self._kept), Position(key=key, offset=chunk.end)
             if self._kept_records >= (_TRANSACTION if done.rows else CHUNK):

@@ -19,10 +19,18 @@ _MOST_KEYS = 8192
 _GZIP = b"\x1f\x8b"
 _SAMPLE = 4096
 
+#: Before the path, in the key under which is remembered since when it is followed.
+FOLLOWING = "follow:"
+
 #: What a rotation appends: a running number, a date (also with a time), ``old``; then what compressed it.
 _NUMBER_OR_DATE = r"(?:(\d{1,3})|(\d[\d.:T_-]{5,24})|old)"
 _DATE = r"(?:\.(\d{1,3})|[.-](\d[\d.:T_-]{5,24}))"
 _PACKED = r"(?:\.(?:gz|zst))?"
+
+
+def following_key(path: str) -> str:
+    """Return under which key is remembered since when (ns) a path or pattern is followed."""
+    return FOLLOWING + path
 
 
 class Identity:
@@ -75,8 +83,8 @@ def beside(path: str) -> list[tuple[str, os.stat_result]]:
     if log.suffix:
         forms.append(re.escape(log.stem) + _DATE + re.escape(log.suffix) + _PACKED)
     found = _matching(log.parent, forms)
-    if log.is_symlink():
-        target = log.resolve()
+    if os.path.islink(path):  # noqa: PTH114 - False where it may not be asked, instead of an error
+        target = Path(os.path.realpath(path))
         found += _matching(target.parent, [re.sub(r"\d+", r"\\d+", re.escape(target.name)) + _PACKED])
     found.sort(key=lambda one: one[:3])
     return [(place, status) for _, _, place, status in found]

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import sys
+from pathlib import Path
 
 from vxtray.core.errors import N_, PortTaken, SourceError
 from vxtray.core.settings.tree import Syslog
@@ -159,6 +160,44 @@ def tls_context(settings: Syslog, source: str) -> ssl.SSLContext:
             reason=error.strerror or str(error),
         ) from error
     return context
+
+
+class Certificates:
+    """What TLS connections are made with, read anew when one of its files has changed. One thread renews it."""
+
+    def __init__(self, settings: Syslog, source: str) -> None:
+        """Read the files. Raises ``SourceError``."""
+        self._settings = settings
+        self._source = source
+        self._stamps = self._look()
+        self.context = tls_context(settings, source)
+        self.fault: SourceError | None = None
+
+    def renew(self) -> None:
+        """Look at the files; where they changed and cannot be used, the former ones stay, and ``fault`` says so."""
+        stamps = self._look()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps  # of before the reading, so that what changes meanwhile is read again
+        try:
+            self.context = tls_context(self._settings, self._source)
+            self.fault = None
+        except SourceError as error:
+            self.fault = SourceError(
+                N_("The changed files of the certificate cannot be used; {source} goes on with the former ones."),
+                error.advice_id,
+                **error.values,
+            )
+
+    def _look(self) -> list[tuple[int, int, int] | None]:
+        found: list[tuple[int, int, int] | None] = []
+        for name in (self._settings.cert_file, self._settings.key_file, self._settings.client_ca_file):
+            try:
+                status = Path(name).stat()
+                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+            except OSError:
+                found.append(None)
+        return found
 
 
 def _refused(error: OSError, source: str, address: str, port: int) -> SourceError:

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, cast
+from typing import BinaryIO, Protocol, Self, cast, overload
 
 import msgspec
 
@@ -42,6 +42,9 @@ _BOM = b"\xef\xbb\xbf"
 #: Zstandard frames that want more memory than this are refused; ``zstd -19`` uses 8 MiB, ``--ultra -22`` 128 MiB.
 _ZSTD_WINDOW = 128 * 1024 * 1024
 
+#: How lines begin that may be a part of a record (``parsers.records.opens``).
+_OPENING = frozenset((b"-", b"{", b"[", b" ", b"]", b"\t", b"}"))
+
 #: Bytes that text does not hold: control characters but for tab, line feed, form feed, return and escape.
 _CONTROLS = bytes(b for b in (*range(32), 127) if b not in b"\t\n\f\r\x1b")
 
@@ -63,6 +66,32 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     settled: bool = True
 
 
+class Block(msgspec.Struct, frozen=True, gc=False):
+    """Whole lines, at least one, each of which is a record for certain: none is too long or may belong to others.
+
+    ``line`` is the number of the first, ``end`` the offset after the last; ``lines`` are without their line feeds.
+    """
+
+    line: int
+    end: int
+    lines: list[bytes]
+
+    def records(self) -> Iterator[Record]:
+        """Yield them one by one."""
+        end = self.end - sum(map(len, self.lines)) - len(self.lines)
+        for line, raw in enumerate(self.lines, self.line):
+            end += len(raw) + 1
+            yield _record(line, end, raw, len(raw))
+
+    def split(self, most: int) -> "tuple[Block, Block | None]":
+        """Return so many of its lines, and the rest of it."""
+        if len(self.lines) <= most:
+            return self, None
+        lines, rest = self.lines[:most], self.lines[most:]
+        behind = sum(map(len, rest)) + len(rest)
+        return Block(self.line, self.end - behind, lines), Block(self.line + most, self.end, rest)
+
+
 class _Stream(Protocol):
     def read1(self, size: int, /) -> bytes: ...
 
@@ -80,7 +109,7 @@ class LogFile:
         self._raw = raw
         self._closing = contextlib.ExitStack()
         self._fault: LogFileError | None = None
-        self._done = 0
+        self._done = self._hole = 0
         self._head = self._read_head()
         _check_text(path, self._head)
 
@@ -142,7 +171,13 @@ class LogFile:
         A start within a line (it had no line feed yet when it was read) passes over the rest of that line. Raises
         ``LogFileError`` where the disk fails or compressed data are damaged, after the lines before the damage.
         """
-        offset, line, held, size = 0, 0, b"", 0
+        for piece in self.pieces(start, in_blocks=False):
+            if isinstance(piece, Record):
+                yield piece
+
+    def pieces(self, start: int = 0, *, in_blocks: bool = True) -> Iterator[Record | Block]:
+        """Yield the same as ``records``, in blocks where that is possible."""
+        offset, line, held, size = self._hole, 0, b"", 0
         skip_rest = False
         for block in self._blocks():
             if offset < start:
@@ -156,6 +191,14 @@ class LogFile:
                     continue
             first, *others = block.split(b"\n")
             held, size = _beginning(held + first), size + len(first)
+            if in_blocks and not skip_rest and _are_plain(held, others):
+                rest = others.pop()
+                others.insert(0, held)
+                offset += sum(map(len, others)) + len(others)
+                yield Block(line + 1, offset, others)
+                line += len(others)
+                held, size = _beginning(rest), len(rest)
+                continue
             for piece in others:
                 line += 1
                 offset += size + 1
@@ -178,15 +221,20 @@ class LogFile:
             raise self._fault
 
     def _read_head(self) -> bytes:
+        """Return the beginning of the text. NULs before it, as a truncation leaves them, belong to no line."""
         head = b""
         while len(head) < _HEAD and self._fault is None:
             block = self._read(_BLOCK)
             if not block:
                 break
+            text = block if head else block.lstrip(b"\0")
+            if text or self.size or self.is_packed:  # a device may go on like that without end
+                self._hole += len(block) - len(text)
+                block = text
             head += block
         if self._fault is not None and not head:
             raise self._fault
-        return head
+        return head if head or not self._hole else b"\0"
 
     def _read(self, size: int) -> bytes:
         """Return some bytes, none at the end or at a fault, which is kept to be raised after what came before it."""
@@ -223,15 +271,34 @@ def _record(line: int, end: int, raw: bytes, size: int, *, ended: bool = True) -
     return Record(line, end, raw.removesuffix(b"\r").decode("utf-8", "replace"), size > _limit(raw), ended)
 
 
-def assembled(lines: Iterable[Record]) -> Iterator[Record]:
+def _are_plain(first: bytes, others: list[bytes]) -> bool:
+    """Return whether lines are certainly records by themselves; the last of ``others`` is only the start of a line."""
+    if not others or first.startswith(_BOM) or max(len(first), *map(len, others)) > MAX_LINE:
+        return False
+    return _OPENING.isdisjoint({first[:1], *(line[:1] for line in others)})
+
+
+@overload
+def assembled(pieces: Iterable[Record]) -> Iterator[Record]: ...
+@overload
+def assembled(pieces: Iterable[Record | Block]) -> Iterator[Record | Block]: ...
+def assembled(pieces: Iterable[Record | Block]) -> Iterator[Record | Block]:
     """Put together the lines that make one record (``parsers.records``); the others pass as they are."""
     assembler = Assembler()
-    for line in lines:
-        if assembler.idle and (line.cut or not opens(line.text)):
-            yield line
-            continue
-        for done in assembler.feed(line.line, line.text, line.end):
-            yield Record(done.line, done.end, done.text, done.cut, line.ended, done.settled)
+    for piece in pieces:
+        if isinstance(piece, Block):
+            if assembler.idle:
+                yield piece
+                continue
+            lines = list(piece.records())
+        else:
+            lines = [piece]
+        for line in lines:
+            if assembler.idle and (line.cut or not opens(line.text)):
+                yield line
+                continue
+            for done in assembler.feed(line.line, line.text, line.end):
+                yield Record(done.line, done.end, done.text, done.cut, line.ended, done.settled)
     for done in assembler.finish():
         yield Record(done.line, done.end, done.text, done.cut, done.settled, done.settled)
 

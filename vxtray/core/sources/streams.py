@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from vxtray.core.errors import N_
 from vxtray.core.sources.framing import BadFraming, Deframer
-from vxtray.core.sources.listening import keep_alive
+from vxtray.core.sources.listening import Certificates, keep_alive
 from vxtray.core.sources.senders import Sender, Senders
 
 MAX_CONNECTIONS = 100
@@ -59,14 +59,14 @@ class Streams:
         senders: Senders,
         dropped: Counter[str],
         tell: Callable[[str, str], None],
-        context: ssl.SSLContext | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
-        """``dropped`` is counted up; ``tell`` gets faults (a message id, and the sender); ``context`` makes it TLS."""
+        """``dropped`` is counted up, ``tell`` gets faults (a message id, and the sender), ``certificates`` make TLS."""
         self._listeners = listeners
         self._senders = senders
         self._dropped = dropped
         self._tell = tell
-        self._context = context
+        self._certificates = certificates
         self._selector = selectors.DefaultSelector()
         self._connections: set[_Connection] = set()
         self._paused: set[_Connection] = set()
@@ -97,6 +97,8 @@ class Streams:
         if now >= self._swept + 1:
             self._swept = now
             self._sweep(now)
+            if self._certificates:
+                self._certificates.renew()
         ready = self._selector.select(timeout)
         for key, _ in ready:
             if key.data is None:
@@ -161,8 +163,8 @@ class Streams:
         try:
             sock.setblocking(False)
             keep_alive(sock)
-            if self._context:
-                sock = self._context.wrap_socket(
+            if self._certificates:
+                sock = self._certificates.context.wrap_socket(
                     sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
                 )
         except OSError:  # reset by now

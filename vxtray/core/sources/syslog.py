@@ -6,7 +6,6 @@ send. Sources: RFC 5426 (UDP), 6587 (TCP), 5425 (TLS).
 
 import selectors
 import socket
-import ssl
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ from typing import Literal
 from vxtray.core.errors import N_
 from vxtray.core.settings.tree import Syslog
 from vxtray.core.sources import Batch, Emit, Health
-from vxtray.core.sources.listening import kernel_drops, open_sockets, tls_context
+from vxtray.core.sources.listening import Certificates, kernel_drops, open_sockets
 from vxtray.core.sources.senders import Senders
 from vxtray.core.sources.streams import BATCH, Streams
 
@@ -49,7 +48,7 @@ class SyslogSource:
         self._settings = settings
         self._transport = transport
         self._sockets: list[socket.socket] = []
-        self._context: ssl.SSLContext | None = None
+        self._certificates: Certificates | None = None
         self._senders = Senders(settings.allow)
         self._dropped: Counter[str] = Counter()
         self._kernel: dict[socket.socket, int] = {}
@@ -60,7 +59,7 @@ class SyslogSource:
         if self._sockets:
             return
         if self._transport == "tls":
-            self._context = tls_context(self._settings, self.name)
+            self._certificates = Certificates(self._settings, self.name)
         port = self._settings.tls_port if self._transport == "tls" else self._settings.port
         kind = socket.SOCK_DGRAM if self._transport == "udp" else socket.SOCK_STREAM
         self._sockets = open_sockets(self._settings, self.name, port, kind)
@@ -79,7 +78,7 @@ class SyslogSource:
             if self._transport == "udp":
                 self._receive(emit, stop)
             else:
-                streams = Streams(self._sockets, self._senders, self._dropped, self._tell, self._context)
+                streams = Streams(self._sockets, self._senders, self._dropped, self._tell, self._certificates)
                 streams.run(lambda lines: emit(self._batch(lines)), stop)
         finally:
             self.close()
@@ -89,7 +88,8 @@ class SyslogSource:
         fault, where, at = self._fault
         if time.monotonic() - at > _FAULT_SECONDS:
             fault = where = ""
-        return Health(dropped=dict(self._dropped), fault=fault, where=where)
+        trouble = self._certificates.fault if self._certificates else None
+        return Health(dropped=dict(self._dropped), fault=fault, where=where, trouble=trouble)
 
     def _tell(self, fault: str, where: str) -> None:
         self._fault = (fault, where, time.monotonic())

@@ -3,8 +3,8 @@
 One writer, many readers. Engines: ``embedded`` (DuckDB, the default).
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -47,7 +47,13 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Top(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """One row of a top list; ``share`` is the part of all events of the period, from 0 to 1."""
+    """One row of a top list; ``share`` is the part of all events of the period, from 0 to 1.
+
+    ``first_seen`` and ``last_seen`` (aware, UTC) are those in the period. ``new``: never seen before the period (see
+    ``News``; never true of a country). A source has ``country`` (the newest) and ``tried``, at most three rules, or
+    categories where an event names no rule, the most frequent first. A rule has its number as ``label`` and the highest
+    ``severity``.
+    """
 
     name: str
     events: int
@@ -55,6 +61,11 @@ class Top(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     share: float
     country: str = ""
     label: str = ""
+    severity: str = ""
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    new: bool = False
+    tried: tuple[str, ...] = ()
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +77,142 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     critical: int
 
 
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events have a name: a user, a source, a kind. Lists of them begin with the most."""
+
+    name: str
+    events: int
+
+
+class Ban(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that was banned in the period: ``at`` (aware, UTC) by ``rule``, a jail or scenario.
+
+    ``country`` is the newest that events of the period name; ``before`` counts its earlier bans, as far as the store
+    reaches.
+    """
+
+    address: str
+    at: datetime
+    rule: str
+    country: str
+    before: int
+
+
+class Offender(msgspec.Struct, frozen=True, kw_only=True):
+    """An address that was banned in the period, and not for the first time.
+
+    ``bans`` counts all that the store has up to the end of the period, ``first`` and ``last`` (aware, UTC) are those of
+    the first and the last of them, ``in_period`` those of the period alone.
+    """
+
+    address: str
+    country: str
+    bans: int
+    in_period: int
+    first: datetime
+    last: datetime
+
+
+class Bans(msgspec.Struct, frozen=True, kw_only=True):
+    """Bans of a period, whoever made them; how many are new and active is told by ``Totals``.
+
+    ``new`` are the newest ones, newest first, ``offenders`` those with the most bans; of both the lists are cut, while
+    ``repeat_offenders`` counts all. A ban without an address is in no list.
+    """
+
+    new: tuple[Ban, ...] = ()
+    unbans: int = 0
+    repeat_offenders: int = 0
+    offenders: tuple[Offender, ...] = ()
+
+
+class SignIns(msgspec.Struct, frozen=True, kw_only=True):
+    """Failed sign-ins of a period: of category auth what failed, was blocked or was detected (fail2ban finds one), and
+    of category vpn what failed with a user's name; a tunnel that failed has none.
+
+    The keys of ``by_kind`` are those of vpn, admin (the firewall's administration), ssh, mail, web and other (the users
+    of the firewall, and what the log does not tell) that occur. ``users`` and ``sources`` count the different ones.
+    """
+
+    failed: int = 0
+    by_kind: dict[str, int] = {}
+    users: int = 0
+    sources: int = 0
+    top_users: tuple[Count, ...] = ()
+    top_sources: tuple[Count, ...] = ()
+
+
+class Vpn(msgspec.Struct, frozen=True, kw_only=True):
+    """VPN events of a period: ``connections`` that began, accepted ``sign_ins``, and ``failures`` of both kinds.
+
+    ``users`` counts the different names that signed in or connected, ``top_users`` are their connections and sign-ins.
+    """
+
+    events: int = 0
+    connections: int = 0
+    sign_ins: int = 0
+    failures: int = 0
+    users: int = 0
+    top_users: tuple[Count, ...] = ()
+
+
+class Threat(msgspec.Struct, frozen=True, kw_only=True):
+    """Malware, or a host that called home (ATP), by name; ``hosts`` and ``users`` count the different ones affected.
+
+    ``affected`` are the first few of both, the most frequent first: hosts are source addresses.
+    """
+
+    name: str
+    category: str
+    events: int
+    blocked: int
+    hosts: int
+    users: int
+    affected: tuple[str, ...] = ()
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """What occurs in the period and in no stored event before its start; the most frequent few of each are named.
+
+    ``known_since`` (aware, UTC) is the time of the oldest stored event, None where there is none: before it, nothing is
+    known. Where it is not before the start of the period, everything would be new: then nothing is told to be.
+    """
+
+    known_since: datetime | None = None
+    sources: int = 0
+    targets: int = 0
+    rules: int = 0
+    top_sources: tuple[Count, ...] = ()
+    top_targets: tuple[Count, ...] = ()
+    top_rules: tuple[Count, ...] = ()
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch (aware, UTC) between two events of a source, or an end of the period, in which nothing came."""
+
+    start: datetime
+    end: datetime
+
+
+class SourceActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of events (``SecurityEvent.source``): what it brought, and when it brought nothing.
+
+    ``last_event`` (aware, UTC) is the last before the end of the period, be it before its start. ``silences`` are the
+    stretches longer than the limit asked, the longest first and at most a few; ``silent_stretches`` counts all.
+    """
+
+    name: str
+    events: int
+    last_event: datetime
+    silent_stretches: int = 0
+    silences: tuple[Silence, ...] = ()
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of a period [start, end). Keys of the two dicts are all severities and all categories that occur.
 
     ``got_through`` counts the events that nothing stopped and that matter: only detected, or critical and not blocked;
-    ``critical_unblocked`` is the critical part of it.
+    ``critical_unblocked`` is the critical part of it. Lists are by number of events, equals by name.
     """
 
     start: datetime
@@ -85,6 +227,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     buckets: tuple[Bucket, ...]
     got_through: int = 0
     critical_unblocked: int = 0
+    bans: Bans = Bans()
+    sign_ins: SignIns = SignIns()
+    vpn: Vpn = Vpn()
+    threats: tuple[Threat, ...] = ()
+    news: News = News()
+    sources: tuple[SourceActivity, ...] = ()
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,10 +257,21 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """Where a page of events ended: the time (aware) and the seq of its last event."""
+    """Where a page of events ended: the time (aware) and the seq of its last event.
+
+    ``pace`` is a store's own note of how much to look through next, 0 for none.
+    """
 
     at: datetime
     seq: int
+    pace: int = 0
+
+
+class Found(msgspec.Struct, frozen=True):
+    """Events found so far, newest first, and after what to look for more: None where all has been looked through."""
+
+    events: list[SecurityEvent]
+    rest: Cursor | None
 
 
 class EventStore(Protocol):
@@ -139,6 +298,9 @@ class EventStore(Protocol):
     def position(self, key: str) -> int:
         """Return the offset remembered for a key, 0 when nothing is known."""
 
+    def forget(self, prefix: str, keep: Collection[str]) -> None:
+        """Forget the positions whose keys begin so, but for those of ``keep``. Raises ``StoreError``."""
+
     def events(
         self,
         *,
@@ -151,6 +313,9 @@ class EventStore(Protocol):
 
     def search(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100) -> list[SecurityEvent]:
         """Return events, newest first (of equal times the one stored last), beginning after a cursor."""
+
+    def look(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100, seconds: float = 0.1) -> Found:
+        """The same for somebody who waits: return after about so long what was found by then, be it nothing."""
 
     def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
         """Return how many events a query has."""
@@ -167,8 +332,24 @@ class EventStore(Protocol):
     def shrink(self, most_bytes: int) -> int:
         """Delete the oldest events until the store takes at most so much; return how many."""
 
-    def summarize(self, start: datetime, end: datetime, *, by_day: bool, top: int = 10) -> Summary:
-        """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
+    def summarize(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        by_day: bool,
+        top: int = 10,
+        silent: timedelta = timedelta(0),
+        now: datetime | None = None,
+    ) -> Summary:
+        """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``.
+
+        Lists have at most ``top`` rows. A source that brings nothing for longer than ``silent`` is silent; 0: never.
+        ``now`` (aware) is where silence ends in a period that is not over.
+        """
+
+    def totals(self, start: datetime, end: datetime) -> Totals:
+        """Return the figures of [start, end) alone; cheaper than ``summarize``."""
 
     def close(self) -> None:
         """Flush and close; calling it twice is harmless."""

@@ -6,17 +6,31 @@ DuckDB is imported when a store is opened, not before.
 
 import contextlib
 import logging
+import math
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
-from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.store import Cursor, EventQuery, Position, Rows, Summary, migrations, queries, retention, search
+from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.store import (
+    Cursor,
+    EventQuery,
+    Found,
+    Position,
+    Rows,
+    Summary,
+    Totals,
+    migrations,
+    queries,
+    retention,
+    search,
+)
+from vxtray.core.store.connecting import connect
 from vxtray.core.store.faults import explained
 from vxtray.core.store.queries import naive_utc
 from vxtray.core.store.rows import COLUMNS, pack, table, to_event
@@ -26,33 +40,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TEMPORARY_GIBIBYTES = 2
 _CLOSE_SECONDS = 5.0  # for the answers that are still being found, which are broken off
 _CHUNK = 1000  # events that ``alertable`` reads at a time
 
 
-def _enum(values: Sequence[str]) -> str:
-    return "ENUM (" + ", ".join(f"'{value}'" for value in values) + ")"
-
-
 _ANY_TABLE = "SELECT count(*) FROM duckdb_tables()"
-
-# No index and no key: a primary key makes the file four times larger, and replaying one is where DuckDB fails.
-_SCHEMA_SQL = f"""
-CREATE TYPE category AS {_enum(list(Category))};
-CREATE TYPE action AS {_enum(list(Action))};
-CREATE TYPE severity AS {_enum(list(Severity))};
-CREATE TABLE events (
-    seq BIGINT NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, category category NOT NULL,
-    action action NOT NULL, severity severity NOT NULL, src_ip VARCHAR NOT NULL, src_port INTEGER NOT NULL,
-    country VARCHAR NOT NULL, dst_ip VARCHAR NOT NULL, dst_port INTEGER NOT NULL, target_host VARCHAR NOT NULL,
-    target_url VARCHAR NOT NULL, "user" VARCHAR NOT NULL, rule_id VARCHAR NOT NULL, rule_name VARCHAR NOT NULL,
-    message VARCHAR NOT NULL, score INTEGER
-);
-CREATE TABLE positions (key VARCHAR NOT NULL, "offset" BIGINT NOT NULL);
-CREATE TABLE batches (first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, alerts BOOLEAN NOT NULL);
-CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
-"""
 
 
 class EmbeddedStore:
@@ -71,7 +63,7 @@ class EmbeddedStore:
         self._cursors: list[DuckDBPyConnection] = []
         self._root: DuckDBPyConnection | None = None
         try:
-            self._root = _connect(path, memory_mebibytes, read_only=read_only)
+            self._root = connect(path, memory_mebibytes, read_only=read_only)
             self._writer = self._root.cursor()
             if not read_only:
                 self._migrate(memory_mebibytes)
@@ -121,6 +113,15 @@ class EmbeddedStore:
             row = cursor.execute('SELECT "offset" FROM positions WHERE key = ?', [key]).fetchone()
         return int(row[0]) if row else 0
 
+    def forget(self, prefix: str, keep: Collection[str]) -> None:
+        """Forget the positions whose keys begin so, but for those of ``keep``."""
+        with self._writing() as writer:
+            writer.execute(
+                "DELETE FROM positions WHERE starts_with(key, ?) AND NOT list_contains(?::VARCHAR[], key)",
+                [prefix, list(keep)],
+            )
+            writer.execute("COMMIT")
+
     def events(
         self,
         *,
@@ -138,8 +139,12 @@ class EmbeddedStore:
 
         Raises ``StoreError``, and ``ValueError`` for a time without a zone.
         """
+        return self.look(query, after=after, limit=limit, seconds=math.inf).events
+
+    def look(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100, seconds: float = 0.1) -> Found:
+        """Return what is found in about so long, and where to go on; otherwise as ``search``."""
         with self._reading() as cursor:
-            return list(search.found(cursor, query, after, limit))
+            return search.look(cursor, query, after, limit, seconds)
 
     def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
         """Return how many events a query has; without one, how many are stored."""
@@ -166,10 +171,24 @@ class EmbeddedStore:
         """Return the highest seq given so far, 0 for an empty store; it stays when events are pruned."""
         return self._last_seq
 
-    def summarize(self, start: datetime, end: datetime, *, by_day: bool, top: int = 10) -> Summary:
+    def summarize(
+        self,
+        start: datetime,
+        end: datetime,
+        *,
+        by_day: bool,
+        top: int = 10,
+        silent: timedelta = timedelta(0),
+        now: datetime | None = None,
+    ) -> Summary:
         """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
         with self._reading() as cursor:
-            return queries.summarize(cursor, start, end, by_day=by_day, top=top)
+            return queries.summarize(cursor, start, end, by_day=by_day, top=top, silent=silent, now=now)
+
+    def totals(self, start: datetime, end: datetime) -> Totals:
+        """Return the figures of [start, end) alone."""
+        with self._reading() as cursor:
+            return queries.totals(cursor, start, end)
 
     def prune(self, before: datetime) -> int:
         """Delete the events older than ``before``; return how many. Their seqs are never given again.
@@ -240,13 +259,14 @@ class EmbeddedStore:
             with contextlib.suppress(duckdb.Error):
                 self._writer.close()
                 root.close()
+            del self._writer  # the engine complains at the end of the process of what is still known by then
 
     def _begin(self, *, may_create: bool) -> tuple[str, int]:
         """Make the tables of a new file; return the uuid and the last seq."""
         tables = self._writer.execute(_ANY_TABLE).fetchall()
         if may_create and tables == [(0,)]:
             self._writer.execute("BEGIN TRANSACTION")
-            self._writer.execute(_SCHEMA_SQL)
+            self._writer.execute(migrations.SCHEMA_SQL)
             self._writer.execute(
                 "INSERT INTO meta VALUES ('uuid', ?), ('schema', ?)", [str(uuid.uuid4()), str(migrations.SCHEMA)]
             )
@@ -273,7 +293,7 @@ class EmbeddedStore:
         self._root.close()
         self._root = None
         copy = migrations.keep_copy(self._path, version)
-        self._root = _connect(self._path, memory_mebibytes, read_only=False)
+        self._root = connect(self._path, memory_mebibytes, read_only=False)
         self._writer = self._root.cursor()
         migrations.migrate(self._writer, version)
         log.warning(
@@ -367,31 +387,3 @@ def _move(path: Path, to: Path) -> None:
         path.rename(to)
     except OSError as error:
         raise StoreError(path=path, reason=error.strerror or str(error)) from error
-
-
-def _connect(path: Path, memory_mebibytes: int, *, read_only: bool) -> "DuckDBPyConnection":
-    """Open the file with a cap on memory and on temporary files, without network and without other files."""
-    import duckdb
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log = Path(f"{path}.wal")
-        if not read_only and path.is_file() and path.stat().st_size == 0 and not log.exists():
-            path.unlink()  # killed between creating the file and writing its header; DuckDB would call it invalid
-    except OSError as error:
-        raise StoreError(path=path, reason=error.strerror or str(error)) from error
-    connection = duckdb.connect(
-        str(path),
-        read_only=read_only,
-        config={
-            "memory_limit": f"{memory_mebibytes}MiB",
-            "threads": 2,
-            "temp_directory": f"{path}.tmp",
-            "max_temp_directory_size": f"{_TEMPORARY_GIBIBYTES}GiB",
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        },
-    )
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection

@@ -1,15 +1,16 @@
-"""How the event store of an older version becomes one of this version; ``embedded`` calls it when it opens a file.
+"""The tables of the event store, and how those of an older version become them when ``embedded`` opens a file.
 
 Each step changes the tables in place, all steps in one transaction; before them the file as it was is kept beside it.
 """
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
+from vxtray.core.events import Action, Category, Severity
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,6 +21,28 @@ Step = Callable[["DuckDBPyConnection"], None]
 SCHEMA = 1
 #: ``STEPS[n]`` turns version n into version n + 1. Version 1 is the first that was published.
 STEPS: dict[int, Step] = {}
+
+
+def _enum(values: Sequence[str]) -> str:
+    return "ENUM (" + ", ".join(f"'{value}'" for value in values) + ")"
+
+
+# No index and no key: a primary key makes the file four times larger, and replaying one is where DuckDB fails.
+SCHEMA_SQL = f"""
+CREATE TYPE category AS {_enum(list(Category))};
+CREATE TYPE action AS {_enum(list(Action))};
+CREATE TYPE severity AS {_enum(list(Severity))};
+CREATE TABLE events (
+    seq BIGINT NOT NULL, "at" TIMESTAMP NOT NULL, source VARCHAR NOT NULL, category category NOT NULL,
+    action action NOT NULL, severity severity NOT NULL, src_ip VARCHAR NOT NULL, src_port INTEGER NOT NULL,
+    country VARCHAR NOT NULL, dst_ip VARCHAR NOT NULL, dst_port INTEGER NOT NULL, target_host VARCHAR NOT NULL,
+    target_url VARCHAR NOT NULL, "user" VARCHAR NOT NULL, rule_id VARCHAR NOT NULL, rule_name VARCHAR NOT NULL,
+    message VARCHAR NOT NULL, score INTEGER
+);
+CREATE TABLE positions (key VARCHAR NOT NULL, "offset" BIGINT NOT NULL);
+CREATE TABLE batches (first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, alerts BOOLEAN NOT NULL);
+CREATE TABLE meta (key VARCHAR NOT NULL, value VARCHAR NOT NULL);
+"""
 
 
 def version_of(cursor: "DuckDBPyConnection", path: Path) -> int:

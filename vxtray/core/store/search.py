@@ -4,15 +4,16 @@ Runs on the thread that asks, on a cursor of its own. A page is found by time an
 engine keeps the best few rows of a scan that its zone maps cut short, so the last page costs as little as the first.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from vxtray.core.events import SecurityEvent, Severity
-from vxtray.core.store import Cursor, EventQuery
+from vxtray.core.store import Cursor, EventQuery, Found
 from vxtray.core.store.queries import naive_utc
 from vxtray.core.store.rows import COLUMNS, to_event
 
@@ -24,8 +25,13 @@ _Values = dict[str, object]
 #: Rows made into Python values at a time: the engine holds the interpreter for so long.
 _CHUNK = 250
 
-#: Events in which a text is looked for first, and next; then in all that are left.
-_WINDOWS = (40_000, 160_000)
+#: Events in which a text is looked for first, and how much larger the next slice is, unless this one took too long.
+_FIRST_SLICE = 60_000
+_GROWTH = 4.0
+_LONG_SECONDS = 0.15
+
+#: Largest slice; half as many more are looked through in one go, since to find a slice's end is to sort the times.
+_MOST = 500_000
 
 _TEXTS = ("rule_name", "message", "target_host", "target_url", '"user"', "rule_id", "src_ip", "dst_ip")
 _HAS_TEXT = "(" + " OR ".join(f"contains(lower({column}), lower($text))" for column in _TEXTS) + ")"
@@ -44,44 +50,69 @@ _DIGITS = (
 )
 
 
-def found(cursor: "DuckDBPyConnection", query: EventQuery, after: Cursor | None, limit: int) -> Iterator[SecurityEvent]:
-    """Yield the events of a page, newest first.
+def look(cursor: "DuckDBPyConnection", query: EventQuery, after: Cursor | None, limit: int, seconds: float) -> Found:
+    """Return what is found in about so many seconds, newest first, and where to go on.
 
-    A text is looked for in the newest events, then in those before: most pages are full before all is read.
+    A text is looked for in the newest events, then in those before: most pages are full before all is read. As a slice
+    ends with a moment, what was found is all there is that is newer.
     """
     where, values = _conditions(msgspec.structs.replace(query, text=""))
     if after is not None:
         where.append('"at" <= $last_at AND ("at" < $last_at OR seq < $last_seq)')
         values |= {"last_at": naive_utc(after.at), "last_seq": after.seq}
-    left = max(limit, 0)
+    if limit <= 0:
+        return Found([], after)
     if not query.text:
-        yield from _page(cursor, where, values, left)
-        return
-    text = {"text": _storable(query.text)}
-    for size in (*_WINDOWS, None):
-        oldest = _oldest(cursor, where, values, size) if size is not None else None
-        window = [_has(query.text)] if oldest is None else [_has(query.text), '"at" >= $oldest']
-        bounds = {} if oldest is None else {"oldest": oldest}
-        for event in _page(cursor, where + window, values | text | bounds, left):
-            left -= 1
-            yield event
-        if oldest is None or not left:
-            return
+        return _answer(_page(cursor, where, values, limit), limit)
+    size = after.pace if after is not None and after.pace else _FIRST_SLICE
+    return _look_for(cursor, _storable(query.text), where, values, limit, seconds, size)
+
+
+def _look_for(
+    cursor: "DuckDBPyConnection", text: str, where: list[str], values: _Values, limit: int, seconds: float, size: int
+) -> Found:
+    events: list[SecurityEvent] = []
+    began = time.monotonic()
+    while True:
+        slice_began = time.monotonic()
+        oldest = _oldest(cursor, where, values, size)
+        bounds = [_has(text)] if oldest is None else [_has(text), '"at" >= $oldest']
+        given: _Values = {"text": text} if oldest is None else {"text": text, "oldest": oldest}
+        events += _page(cursor, where + bounds, values | given, limit - len(events))
+        if oldest is None or len(events) == limit:
+            return _answer(events, limit)
+        now = time.monotonic()
+        swift = now - slice_began < min(seconds, _LONG_SECONDS)
+        size = min(round(size * _GROWTH), _MOST) if swift else max(size // 2, _FIRST_SLICE)
+        if now - began > seconds:
+            return Found(events, Cursor(oldest.replace(tzinfo=UTC), 0, size))
         if "before" not in values:
-            where.append('"at" < $before')
-        values["before"] = oldest
+            where = [*where, '"at" < $before']
+        values = values | {"before": oldest}
 
 
-def _page(cursor: "DuckDBPyConnection", where: list[str], values: _Values, limit: int) -> Iterator[SecurityEvent]:
+def _answer(events: list[SecurityEvent], limit: int) -> Found:
+    full = len(events) == limit
+    return Found(events, Cursor(events[-1].at, events[-1].seq) if full else None)
+
+
+def _page(cursor: "DuckDBPyConnection", where: list[str], values: _Values, limit: int) -> list[SecurityEvent]:
     sql = f'SELECT {COLUMNS} FROM events WHERE {" AND ".join(where)} ORDER BY "at" DESC, seq DESC LIMIT $limit'  # noqa: S608 - only constants are put in
     cursor.execute(sql, values | {"limit": limit})
+    events: list[SecurityEvent] = []
     while rows := cursor.fetchmany(_CHUNK):
-        yield from map(to_event, rows)
+        events += map(to_event, rows)
+    return events
 
 
 def _oldest(cursor: "DuckDBPyConnection", where: list[str], values: _Values, size: int) -> datetime | None:
-    """Return the time of the last of the newest ``size`` events, None where there are not so many."""
-    newest = f'SELECT "at" FROM events WHERE {" AND ".join(where)} ORDER BY "at" DESC LIMIT $size'  # noqa: S608 - only constants are put in
+    """Return the time of the last of the newest ``size`` events, None where there are not many more."""
+    condition = " AND ".join(where)
+    if size > _FIRST_SLICE:
+        left = cursor.execute(f"SELECT count(*) FROM events WHERE {condition}", values).fetchone()  # noqa: S608 - only constants are put in
+        if left and left[0] <= size * 3 // 2:
+            return None
+    newest = f'SELECT "at" FROM events WHERE {condition} ORDER BY "at" DESC LIMIT $size'  # noqa: S608 - likewise
     row = cursor.execute(f'SELECT min("at"), count(*) FROM ({newest})', values | {"size": size}).fetchone()  # noqa: S608 - likewise
     return row[0] if row and row[1] == size else None
 

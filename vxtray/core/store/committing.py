@@ -1,0 +1,39 @@
+"""An event store with which something else is done after each commit. On the thread of whoever stores."""
+
+from collections.abc import Callable, Sequence
+
+from vxtray.core.events import SecurityEvent
+from vxtray.core.store import EventStore, Position, Rows
+
+#: Told after a commit: the store, the first seq, the events in order, and whether they may raise alerts.
+Committed = Callable[[int, list[SecurityEvent], bool], None]
+
+
+class CommittingStore:
+    """The event store as an importer sees it: after each batch, what hangs on a commit is done."""
+
+    def __init__(self, store: EventStore, committed: Committed, imported: Callable[[int], None]) -> None:
+        """``imported`` is told how many events were stored that hold no alert."""
+        self._store = store
+        self._committed = committed
+        self._imported = imported
+
+    def append(
+        self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store a batch and tell of it."""
+        first, last = self._store.append(events, position=position, alerts=alerts)
+        self._committed(first, list(events), alerts)
+        return first, last
+
+    def append_packed(
+        self, blocks: Sequence[Rows], *, position: Position | None = None, alerts: bool = True
+    ) -> tuple[int, int]:
+        """Store old events, which never raise alerts."""
+        first, last = self._store.append_packed(blocks, position=position, alerts=alerts)
+        self._imported(last - first + 1 if last else 0)
+        return first, last
+
+    def position(self, key: str) -> int:
+        """Return the offset remembered for a key."""
+        return self._store.position(key)
