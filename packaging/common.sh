@@ -54,6 +54,16 @@ bin:postfix:postfix
 bin:dovecot:dovecot-core
 "
 
+# Mail servers that Debian does not install beside that one: only unpacked, for the tests to start. With what they link.
+UNPACKED_SERVERS="exim4-base exim4-daemon-light opensmtpd"
+UNPACKED_NEEDS="
+lib:libgnutls-dane.so.0:libgnutls-dane0
+lib:libidn.so.12:libidn12
+lib:libnsl.so.2:libnsl2
+lib:libevent-2.1.so.7:libevent-2.1-7
+lib:libdb-5.3.so:libdb5.3
+"
+
 say() {
     printf 'vxtray: %s\n' "$*" >&2
 }
@@ -125,6 +135,28 @@ need() { # what-for needs...: installs what is missing, or says so and goes on
     else
         say "missing for $what (Debian's names): $missing"
     fi
+}
+
+need_unpacked() { # packages...: unpacks them into .venv/debian, where the tests look; changes nothing of the system
+    if [ "$(cat .venv/debian/packages 2>/dev/null)" = "$*" ] || ! can_install || [ ! -f /etc/debian_version ]; then
+        return 0
+    fi
+    say "unpacking for the tests with real mail servers: $*"
+    # shellcheck disable=SC2086 # a list of needs
+    need "the tests with real mail servers" $UNPACKED_NEEDS
+    downloads=$(mktemp -d)
+    if (cd "$downloads" && apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null 2>&1) ||
+        (apt-get update -qq >/dev/null 2>&1 && cd "$downloads" &&
+            apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null 2>&1); then
+        for package in "$downloads"/*.deb; do
+            dpkg -x "$package" .venv/debian || true
+        done
+        find .venv/debian -perm /6000 -exec chmod ug-s {} + # nobody shall become another user by these
+        printf '%s\n' "$*" >.venv/debian/packages
+    else
+        say "they could not be fetched; their tests are skipped"
+    fi
+    rm -rf "$downloads"
 }
 
 need_system() { # run|test

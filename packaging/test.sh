@@ -10,6 +10,8 @@ cd "$root"
 
 need_system test
 need_venv test
+# shellcheck disable=SC2086 # a list of package names
+need_unpacked $UNPACKED_SERVERS
 
 failed=
 check() { # name command...: runs one check, remembers when it fails

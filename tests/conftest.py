@@ -21,7 +21,13 @@ import pytest
 
 from vxtray.core.paths import Profile
 
-pytest_plugins = ["tests.peers.loopback", "tests.peers.mailbox", "tests.peers.desktop"]
+pytest_plugins = [
+    "tests.peers.loopback",
+    "tests.peers.mailbox",
+    "tests.peers.desktop",
+    "tests.peers.nameserver",
+    "tests.peers.mail_servers",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -10,7 +10,6 @@ import os
 import queue
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vxtray.core import texts
-from vxtray.core.control import ControlServer, Handler
 from vxtray.core.credentials import CredentialStore, system_store
 from vxtray.core.errors import N_, ProgramBusy, SettingsError, StoreError, VxtrayError
 from vxtray.core.journal import write_log
@@ -29,6 +27,7 @@ from vxtray.core.settings.model import Change, SettingsModel
 from vxtray.core.settings.tree import Settings
 
 if TYPE_CHECKING:
+    from vxtray.core.control import ControlServer, Handler
     from vxtray.core.service import Service  # heavy: imported where one is made
 
 log = logging.getLogger("vxtray")
@@ -146,6 +145,8 @@ class OwnHost:
             if profile.outbox_file.exists():
                 stack.enter_context(holding(profile, self.patience))
             else:
+                import tempfile
+
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vxtray-"))
                 profile = Profile.under(Path(folder))
             service = Service(profile, loaded.settings, self.credentials, _log_notice)
@@ -194,8 +195,10 @@ class Program:
         self.model.subscribe(self._settings_changed)
         self.engine.set_trouble("settings", self.model.loaded.trouble)
 
-    def start(self, handler: Handler) -> None:
+    def start(self, handler: "Handler") -> None:
         """Start the engine's threads and listen for commands."""
+        from vxtray.core.control import ControlServer
+
         sys.setswitchinterval(0.0005)  # a parser thread must not hold the window up for tens of milliseconds
         self.engine.start()
         self._control = ControlServer(self.profile, handler)
@@ -280,7 +283,7 @@ class Program:
         self._post(self.on_quit)
 
 
-def serve(profile: Profile, handler: Callable[[Host], Handler], level: str = "INFO") -> int:
+def serve(profile: Profile, handler: "Callable[[Host], Handler]", level: str = "INFO") -> int:
     """Run the engine without a window until SIGTERM, SIGINT or ``vxtray quit``. Raises ``ProgramBusy``."""
     with holding(profile, 2.0):
         write_log(profile, level)
@@ -314,7 +317,7 @@ def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]
 
 
 def run_window(
-    profile: Profile, handler: Callable[[Host], Handler], *, hidden: bool = False, level: str = "INFO"
+    profile: Profile, handler: "Callable[[Host], Handler]", *, hidden: bool = False, level: str = "INFO"
 ) -> int:
     """Run the desktop program until it is quit. Raises ``ProgramBusy``, ``StoreError``, ``VxtrayError``."""
     require_screen()
@@ -324,7 +327,7 @@ def run_window(
 
 
 def demo_window(
-    profile: Profile, credentials: CredentialStore, handler: Callable[[Host], Handler], picture: Path | None
+    profile: Profile, credentials: CredentialStore, handler: "Callable[[Host], Handler]", picture: Path | None
 ) -> None:
     """Show the window over a demo's profile; without a screen it is only drawn, for the picture."""
     drawn_only = not _has_screen()
@@ -337,7 +340,7 @@ def demo_window(
 def _desktop(
     profile: Profile,
     credentials: CredentialStore,
-    handler: Callable[[Host], Handler],
+    handler: "Callable[[Host], Handler]",
     *,
     hidden: bool,
     picture: Path | None = None,

@@ -227,6 +227,8 @@ def _keep(folder: Path, mails: list[bytes], described: list[dict[str, str]]) -> 
         folder.mkdir(parents=True, exist_ok=True)
         for number, (mail, words) in enumerate(zip(mails, described, strict=True), 1):
             (folder / f"{number}-{words['kind']}.eml").write_bytes(mail)
+            for name, data in _attached(mail):
+                (folder / name).write_bytes(data)
     except OSError as error:
         raise VxtrayError(
             N_("{path} cannot be written: {reason}."),
@@ -234,6 +236,13 @@ def _keep(folder: Path, mails: list[bytes], described: list[dict[str, str]]) -> 
             path=folder,
             reason=error.strerror or str(error),
         ) from error
+
+
+def _attached(mail: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that came with a mail; their names are the program's own."""
+    message = email.message_from_bytes(mail, policy=email.policy.default)
+    for part in message.iter_attachments():
+        yield Path(part.get_filename() or "attachment").name, part.get_content()
 
 
 def _described(mail: bytes, kinds: dict[str, str]) -> dict[str, str]:

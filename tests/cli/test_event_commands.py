@@ -72,6 +72,8 @@ def test_a_report_of_imported_lines_has_the_numbers_of_the_truth(paris, made, tm
     (day,) = truth["by_day_local"]
     report = paris("report", "daily", "--for", day, "--json").json
     assert report["period"] == {
+        "cadence": "daily",
+        "complete": True,
         "start": f"{day}T00:00:00+01:00",
         "end": "2026-01-06T00:00:00+01:00",
         "zone": "Europe/Paris",
@@ -171,7 +173,7 @@ def test_report_files(paris, made, tmp_path) -> None:
 def test_status_says_what_is_missing(vxtray) -> None:
     said = vxtray("status")
     assert said.code == 3
-    assert set(said.json) - {"running"} == CONTRACT_STATUS
+    assert set(said.json) - {"running", "waiting"} == CONTRACT_STATUS
     assert (said.json["ok"], said.json["state"], said.json["last_mail"]) == (False, "not_configured", None)
     assert [set(item) for item in said.json["trouble"]] == [{"what", "since", "advice"}]
     assert said.json["next_reports"] == {"daily": None, "weekly": None, "monthly": None}

@@ -55,3 +55,21 @@ def test_no_way_to_the_server_is_a_document_too(vxtray, set_up, free_port) -> No
     said = vxtray("smtp", "send-test", "--json")
     assert (said.code, said.json["ok"], said.json["recipients"]) == (1, False, {})
     assert "127.0.0.1" in said.err
+
+
+def test_discover_proposes_and_changes_nothing(vxtray, nameserver, smtp_catcher) -> None:
+    nameserver.records = {"_submission._tcp.firma.invalid SRV": [f"0 1 {smtp_catcher.port} localhost."]}
+    vxtray("smtp", "set", f"ca_file={smtp_catcher.ca_file}")
+    said = vxtray("smtp", "discover", "reports@firma.invalid", "--json")
+    assert said.code == 0
+    (one,) = said.json["proposals"]
+    assert one["verified"]
+    assert (one["host"], one["port"], one["security"]) == ("localhost", smtp_catcher.port, "starttls")
+    assert one["source"] == "the SRV record _submission._tcp.firma.invalid"
+    assert vxtray("smtp", "show", "--json").json["host"] == ""
+
+
+def test_discover_in_words(vxtray, nameserver) -> None:
+    nothing = vxtray("smtp", "discover", "reports@firma.invalid")
+    assert (nothing.code, "Nothing was found for firma.invalid" in nothing.err) == (1, True)
+    assert vxtray("smtp", "discover", "nobody").code == 2

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -37,6 +37,7 @@ from vxtray.core.paths import Profile
 from vxtray.core.reports.period import Cadence
 from vxtray.core.service import Service
 from vxtray.core.settings.tree import Alerts, Reports, Security, Settings, Smtp
+from vxtray.core.status import status
 from vxtray.core.store.embedded import EmbeddedStore
 
 QUIET = settings(reports=Reports(zone="Europe/Paris"))
@@ -318,7 +319,7 @@ def test_start_and_stop_over_and_over_leave_no_thread(engine: Making) -> None:
 # --- faults of the stores --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.expected_log("store: The event store was damaged")
+@pytest.mark.expected_log("set-aside: The event store was damaged")
 def test_a_damaged_event_store_is_told_and_the_program_goes_on(
     engine: Making, smtp_catcher: Mailbox, profile: Profile, tmp_path: Path
 ) -> None:
@@ -328,7 +329,7 @@ def test_a_damaged_event_store_is_told_and_the_program_goes_on(
     one.clock.at(7)
     one.tick()
     (trouble,) = one.service.troubles()
-    assert trouble.what == "store"
+    assert trouble.what == "set-aside"
     assert "set aside as" in str(trouble.error)
     assert [path.name for path in profile.state.glob("events.damaged-*")]
     one.clock.at(8)
@@ -338,6 +339,25 @@ def test_a_damaged_event_store_is_told_and_the_program_goes_on(
     log.write_text(line(1))
     one.service.import_files([log], alerts=True)
     assert "203.0.113.1" in text_of(smtp_catcher.wait(2)[1].message)
+
+
+@pytest.mark.expected_log("set-aside: The event store was damaged")
+def test_a_store_set_aside_stays_told_until_it_is_dismissed(engine: Making, profile: Profile) -> None:
+    profile.events_file.parent.mkdir(parents=True)
+    profile.events_file.write_bytes(b"this was an event store once " * 1000)
+    one = engine(settings())
+    one.tick()
+    one.service._intake._commit([event(one.clock())], None, alerts=False)
+    assert [trouble.what for trouble in one.service.troubles()] == ["set-aside"], "good commits do not take it away"
+    (told,) = status(one.restart(), running=False, language="en")["trouble"][:1]  # type: ignore[index]  # a list
+    assert str(next(profile.state.glob("events.damaged-*"))) in told["what"], "nor does a restart"
+    one.service.dismiss_set_aside()
+    assert not one.service.troubles()
+    one.restart()
+    one.tick()
+    assert not one.service.troubles()
+    text = " ".join(one.service.make_report(Cadence.DAILY, date(2020, 1, 1)).document.text.split())
+    assert "the event store was damaged, and a new one was begun" in text
 
 
 @pytest.mark.expected_log("reports: The event store .* is in use by another program")
@@ -366,6 +386,7 @@ class Holding:
     CODE = """
 import sys
 from pathlib import Path
+from vxtray.core.status import status
 from vxtray.core.store.embedded import EmbeddedStore
 store = EmbeddedStore(Path(sys.argv[1]))
 print("open", flush=True)

@@ -8,14 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.core.engine import Engine, keyring_for, settings, smtp_of
+from tests.core.engine import MONDAY, Engine, keyring_for, settings, smtp_of
 from tests.core.test_service import line
 from tests.peers.desktop import until
 from tests.peers.mailbox import Mailbox
 from vxtray.core.errors import PortTaken
 from vxtray.core.health import SourceHealth
+from vxtray.core.intake import MOST_WAITING
 from vxtray.core.notices import EventsStored, TroubleChanged
 from vxtray.core.paths import Profile
+from vxtray.core.reports.period import Cadence
 from vxtray.core.settings.tree import Alerts, LogFile, Reports, Settings, Sources, Syslog
 from vxtray.core.status import status
 
@@ -206,3 +208,81 @@ def test_a_source_that_is_added_late_is_not_silent_at_once(engine: Making, port:
     one.service.apply(QUIET)
     one.tick()
     assert not one.service.troubles()
+
+
+def test_silence_is_not_told_where_nobody_wants_it(engine: Making, port: int) -> None:
+    one = engine(listening(port, minutes=0))
+    ready(one, "syslog udp", "syslog tcp")
+    one.clock.now += timedelta(days=30)
+    one.tick()
+    assert not one.service.troubles()
+
+
+@pytest.mark.expected_log("There is no file")
+def test_a_missing_file_is_trouble_until_it_is_there(engine: Making, tmp_path: Path) -> None:
+    log = tmp_path / "missing.log"
+    one = engine(msgspec.structs.replace(QUIET, sources=Sources(files=(LogFile(path=str(log)),))))
+    until(lambda: any(source.fault for source in one.service.sources()), "it was looked for")
+    one.tick()
+    (trouble,) = one.service.troubles()
+    assert trouble.what == f"source:{log}"
+    assert running(one), "and it is waited for"
+    told = status(one.service, running=True, language="en")["trouble"]
+    assert [item["what"] for item in told] == [f"There is no file {log}."]  # type: ignore[attr-defined]  # a list
+    log.write_text("")
+    until(lambda: not any(source.fault for source in one.service.sources()), "it was found")
+    one.tick()
+    assert not one.service.troubles()
+
+    log.unlink()
+    one.service.apply(QUIET)
+    one.tick()
+    assert not one.service.troubles(), "what nobody wants any more is no trouble"
+
+
+@pytest.mark.expected_log("There is no file")
+def test_what_ends_takes_its_trouble_with_it(engine: Making, tmp_path: Path) -> None:
+    files = tuple(LogFile(path=str(tmp_path / f"{n}.log")) for n in range(3))
+    one = engine(msgspec.structs.replace(QUIET, sources=Sources(files=files)))
+    until(lambda: sum(bool(source.fault) for source in one.service.sources()) == 3, "they were looked for")
+    one.tick()
+    assert len(one.service.troubles()) == 3
+    one.service.apply(msgspec.structs.replace(QUIET, sources=Sources(files=files[:1])))
+    one.tick()
+    assert [trouble.what for trouble in one.service.troubles()] == [f"source:{files[0].path}"]
+
+
+def test_lines_that_found_no_room_are_told_by_the_report(engine: Making, port: int) -> None:
+    one = engine(listening(port, minutes=0))
+    ready(one, "syslog udp", "syslog tcp")
+    one.clock.now = MONDAY.astimezone(UTC) + timedelta(hours=10)
+    one.tick()
+    intake = one.service._intake
+    with intake._change:
+        intake._lines = MOST_WAITING  # as many wait as may
+    send_udp(port, *(line(n, score=3) for n in range(25)))
+    until(lambda: running(one)["syslog udp"].dropped.get("queue") == 25, "they are counted")
+    with intake._change:
+        intake._lines = 0
+    one.clock.now += timedelta(minutes=1)
+    one.tick()
+    one.restart(QUIET)
+    text = " ".join(one.service.make_report(Cadence.DAILY, MONDAY.date()).document.text.split())
+    assert (
+        "Events from 23 Nov 2026, 10:00 (Europe/Paris) to 23 Nov 2026, 10:01 (Europe/Paris) were lost: 25 lines from"
+        " syslog udp could not be taken in time." in text
+    )
+
+
+def test_lines_lost_just_before_the_end_are_told_too(engine: Making, port: int) -> None:
+    one = engine(listening(port))
+    ready(one, "syslog udp", "syslog tcp")
+    intake = one.service._intake
+    with intake._change:
+        intake._lines = MOST_WAITING
+    send_udp(port, line(1))
+    until(lambda: running(one)["syslog udp"].dropped.get("queue") == 1, "it is counted")
+    with intake._change:
+        intake._lines = 0
+    one.restart(QUIET)
+    assert [(gap.source, gap.lines) for gap in one.service._reports.losses.gaps()] == [("syslog udp", 1)]

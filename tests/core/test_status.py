@@ -15,7 +15,8 @@ from vxtray.core.settings.tree import Settings
 from vxtray.core.status import State, last_mail, state_of, status
 
 FIELDS = {
-    "ok", "state", "running", "trouble", "next_reports", "last_mail", "queue", "sources", "version", "revision",
+    "ok", "state", "running", "trouble", "next_reports", "last_mail", "queue", "waiting", "sources",
+    "version", "revision",
 }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ the control socket, which runs the same function and streams the answer back, el
 
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -147,6 +146,7 @@ def _spooled(args: "argparse.Namespace", terminal: Terminal, stack: contextlib.E
     if "-" not in getattr(args, "files", ()) or terminal.stdin is None:
         return ""
     import shutil
+    import tempfile
 
     file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="vxtray-stdin-"))  # noqa: SIM115 - closed by the stack
     shutil.copyfileobj(terminal.stdin, file)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from vxtray.app import Host
-    from vxtray.core.reports.desk import Made
+    from vxtray.core.reports.making import Made
+    from vxtray.core.reports.period import Cadence, Period
     from vxtray.core.service import Service
 
 #: Rejected lines are told one by one up to here, then only counted.
@@ -168,8 +169,7 @@ def events(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
 
 def report(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``report``: build the report of a period; write its files, queue it, print its numbers."""
-    from vxtray.core.reports.build import numbers
-    from vxtray.core.reports.period import Cadence
+    from vxtray.core.reports.files import figures
 
     recipients = tuple(args.to)
     for address in recipients:
@@ -177,20 +177,34 @@ def report(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
             raise UsageError(N_("“{address}” is not an e-mail address."), address=address)
     failed = False
     with host.service() as service:
-        made = service.make_report(Cadence(args.cadence), args.day)
+        what = _chosen(args, service)
+        made = service.make_report(what, args.day)
         if args.out:
             _write(terminal.path(args.out), made, _message(service, made, recipients))
         if args.send:
-            subject = service.send_report(Cadence(args.cadence), args.day, recipients)
+            subject = service.send_report(made, recipients=recipients)
             terminal.note(_("Queued: {subject}", subject=subject))
             if not host.running:
                 service.send_waiting()
                 failed = _tell_undelivered(service, subject, terminal)
     if args.json:
-        terminal.document(numbers(made.report))
+        terminal.document(figures(made.report, made.reader))
     elif not args.out and not args.send:
         terminal.say(made.document.text)
     return 1 if failed else 0
+
+
+def _chosen(args: argparse.Namespace, service: "Service") -> "Cadence | Period":
+    from vxtray.core.reports.period import Cadence, custom, report_zone
+
+    days = args.first, args.last
+    if args.cadence != "custom":
+        if any(days):
+            raise UsageError(N_("--from and --until belong to a custom report."))
+        return Cadence(args.cadence)
+    if None in days or args.day is not None:
+        raise UsageError(N_("A custom report needs its first and its last day, by --from and --until."))
+    return custom(args.first, args.last, report_zone(service.settings.reports))
 
 
 def _message(service: "Service", made: "Made", recipients: tuple[str, ...]) -> bytes:
@@ -203,27 +217,22 @@ def _message(service: "Service", made: "Made", recipients: tuple[str, ...]) -> b
 
 def _tell_undelivered(service: "Service", subject: str, terminal: Terminal) -> bool:
     """Say what became of the mail just queued; return whether it was refused for good."""
+    from vxtray.core.mail.replies import words_of
+
     entry = next(entry for entry in service.outbox.entries(limit=20) if entry.subject == subject)
     if entry.state == "queued":
         terminal.note(_("It waits in the queue; “vxtray outbox” says why, and “vxtray serve” goes on trying."))
     elif entry.state == "failed":
-        terminal.note(_("The mail server refused the mail."))
+        found = words_of("", entry.reply)
+        terminal.note(found.in_language(texts.current()) if found else _("The mail server refused the mail."))
         terminal.note(_("Server's words: {reply}", reply=entry.reply))
     return entry.state == "failed"
 
 
 def _write(folder: Path, made: "Made", message: bytes) -> None:
-    from vxtray.core.reports.build import numbers
-
-    files = {
-        "report.html": made.document.html.encode(),
-        "report.txt": made.document.text.encode(),
-        "report.json": msgspec.json.format(msgspec.json.encode(numbers(made.report))),
-        "message.eml": message,
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
+        for name, content in {**made.files(), "message.eml": message}.items():
             if content:
                 (folder / name).write_bytes(content)
     except OSError as error:

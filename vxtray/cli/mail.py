@@ -1,8 +1,9 @@
-"""``smtp test`` and ``smtp send-test``, ``outbox`` and ``alerts``."""
+"""``smtp test``, ``smtp send-test`` and ``alerts``."""
 
 import argparse
 from typing import TYPE_CHECKING
 
+from vxtray.cli.outbox import say_reply
 from vxtray.cli.terminal import Terminal
 from vxtray.cli.times import duration
 from vxtray.core import texts
@@ -13,6 +14,8 @@ from vxtray.core.texts import _, plural
 if TYPE_CHECKING:
     from vxtray.app import Host
     from vxtray.core.credentials import Secret
+    from vxtray.core.mail.doctor import Step
+    from vxtray.core.mail.preflight import Warning as Junk
 
 
 def _configured(host: "Host") -> Smtp:
@@ -24,8 +27,12 @@ def _configured(host: "Host") -> Smtp:
 
 def check(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``smtp test``: every step up to the recipients; sends nothing."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from vxtray.core.mail.delivery import secret_for
     from vxtray.core.mail.doctor import check as examine
+    from vxtray.core.mail.preflight import warnings
+    from vxtray.core.mail.transcript import Transcript
 
     smtp = _configured(host)
     secret: Secret | CredentialError | None
@@ -33,28 +40,75 @@ def check(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
         secret = secret_for(smtp, host.credentials)
     except CredentialError as error:
         secret = error  # told where it is needed; what comes before may be wrong too
-    language, steps, good = texts.current(), [], True
-    for step in examine(smtp, secret):
-        good = good and step.ok
-        said = {
-            "name": str(step.name),
-            "ok": step.ok,
-            "ms": step.ms,
-            "detail": step.detail.in_language(language),
-            "advice": step.advice.in_language(language),
-            "reply": step.reply,
-        }
-        steps.append(said)
-        if not args.json:
-            mark = "✓" if step.ok else "✗"
-            terminal.say(f"{mark} {said['name']:<11} {said['ms']:>8} ms  {said['detail']}")
-            if said["advice"]:
-                terminal.say(f"  {said['advice']}")
-            if step.reply and not step.ok:
-                terminal.say("  " + _("Server's words: {reply}", reply=step.reply))
+    steps, transcript = [], Transcript()
+    with ThreadPoolExecutor(1, thread_name_prefix="vx-preflight") as beside:
+        junk = beside.submit(warnings, smtp)
+        for step in examine(smtp, secret, transcript=transcript):
+            steps.append(step)
+            if not args.json:
+                _say_step(step, terminal)
+    good = all(step.ok for step in steps)
     if args.json:
-        terminal.document({"ok": good, "steps": steps})
+        terminal.document(
+            {
+                "ok": good,
+                "steps": [_document_of(step) for step in steps],
+                "warnings": junk_document(junk.result()),
+                "transcript": transcript.text().splitlines(),
+            }
+        )
+        return 0 if good else 1
+    say_junk(junk.result(), terminal)
+    if args.transcript:
+        terminal.say(transcript.text())
     return 0 if good else 1
+
+
+def _document_of(step: "Step") -> dict[str, object]:
+    language = texts.current()
+    return {
+        "name": str(step.name),
+        "ok": step.ok,
+        "ms": step.ms,
+        "detail": step.detail.in_language(language),
+        "advice": step.advice.in_language(language),
+        "reply": step.reply,
+        "facts": [fact.in_language(language) for fact in step.facts],
+        "remedies": [
+            {"what": remedy.words.in_language(language), "set": {f"smtp.{k}": v for k, v in remedy.changes.items()}}
+            for remedy in step.remedies
+        ],
+    }
+
+
+def _say_step(step: "Step", terminal: Terminal) -> None:
+    said = _document_of(step)
+    terminal.say(f"{'✓' if step.ok else '✗'} {said['name']:<11} {step.ms:>8} ms  {said['detail']}")
+    language = texts.current()
+    for line in (*step.facts, *([step.advice] if step.advice.text else [])):
+        terminal.say(f"  {line.in_language(language)}")
+    if step.reply and not step.ok:
+        terminal.say("  " + _("Server's words: {reply}", reply=step.reply))
+    for remedy in step.remedies:
+        changes = " ".join(f"{key}={value}" for key, value in remedy.changes.items())
+        terminal.say(f"  → {remedy.words.in_language(language)}: vxtray smtp set {changes}")
+
+
+def junk_document(junk: "list[Junk]") -> list[dict[str, str]]:
+    """Return what makes mail look like junk, for scripts."""
+    language = texts.current()
+    return [
+        {"about": one.about, "what": one.title.in_language(language), "advice": one.advice.in_language(language)}
+        for one in junk
+    ]
+
+
+def say_junk(junk: "list[Junk]", terminal: Terminal) -> None:
+    """Say what makes mail look like junk."""
+    language = texts.current()
+    for one in junk:
+        terminal.say(f"▲ {one.title.in_language(language)}")
+        terminal.say(f"  {one.advice.in_language(language)}")
 
 
 def send_test(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
@@ -81,64 +135,10 @@ def send_test(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int
         terminal.document(trial)
     else:
         for address, word in trial.recipients.items():
-            terminal.say(f"{'✓' if word.ok else '✗'} {address}  {word.reply}")
+            terminal.say(f"{'✓' if word.ok else '✗'} {address}")
+            say_reply("recipients", word.reply, terminal)
         terminal.say(_("The server took the mail: {reply}", reply=trial.reply))
     return 0 if trial.ok else 1
-
-
-def outbox_list(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``outbox list``: the mails, newest first."""
-    with host.service() as service:
-        entries = service.outbox.entries(limit=500)
-    if args.json:
-        terminal.document(entries)
-        return 0
-    for entry in entries:
-        terminal.say(f"{entry.id:>5}  {entry.added_at[:19]}  {entry.state:<9}  {entry.subject}")
-        if entry.reply and entry.state != "sent":
-            terminal.say(f"       {entry.reply}")
-    if not entries:
-        terminal.note(_("The outbox is empty: no mail was queued yet."))
-    return 0
-
-
-def outbox_show(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``outbox show ID``: one mail with its recipients, attempts and the message."""
-    with host.service() as service:
-        entry, people, attempts, data = service.outbox.entry(args.id)
-    recipients = {address: {"state": state, "reply": reply} for address, (state, reply) in people.items()}
-    if args.json:
-        message = data.decode("ascii", errors="replace")
-        terminal.document({"mail": entry, "recipients": recipients, "attempts": attempts, "message": message})
-        return 0
-    terminal.say(f"{entry.subject}\n{entry.message_id}  {entry.state}")
-    for address, word in recipients.items():
-        terminal.say(f"  {address}: {word['state']}  {word['reply']}")
-    for attempt in attempts:
-        terminal.say(f"  {str(attempt['at'])[:19]}  {attempt['stage']}: {attempt['outcome']}  {attempt['reply']}")
-    return 0
-
-
-def outbox_retry(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``outbox retry ID``: try it again now."""
-    with host.service() as service:
-        service.retry_mail(args.id)
-        if not host.running:
-            service.send_waiting()
-        entry = service.outbox.entry(args.id)[0]
-    if args.json:
-        terminal.document(entry)
-    return 0 if entry.state in {"sent", "queued", "sending"} else 1
-
-
-def outbox_cancel(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``outbox cancel ID``: take it out of the queue."""
-    with host.service() as service:
-        service.cancel_mail(args.id)
-        entry = service.outbox.entry(args.id)[0]
-    if args.json:
-        terminal.document(entry)
-    return 0
 
 
 def pause(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:

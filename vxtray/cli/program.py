@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.control import Call, call_running
 from vxtray.core.errors import N_, ControlError
 from vxtray.core.texts import _
 
@@ -20,6 +19,8 @@ _LEVEL = "INFO"
 
 def window(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """Start the desktop program, or raise the window of the one that runs."""
+    from vxtray.core.control import Call, call_running
+
     answers = call_running(host.profile, Call(argv=["show"], cwd="/", language=texts.current()))
     if answers is not None:
         return _told(answers, terminal)

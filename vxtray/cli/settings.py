@@ -204,6 +204,7 @@ def smtp_import_env(host: "OwnHost", args: argparse.Namespace, terminal: Termina
         taken = {key.removeprefix("smtp."): keys.convert(key, value) for key, value in changes.items()}
         account = smtp_account(msgspec.structs.replace(smtp, **taken))
         host.credentials.set(account, Secret(password))
+        _secret_changed(host, account.name)
     settings = _update(host, changes, args, terminal, "mail")
     if args.json:
         terminal.document({**msgspec.to_builtins(settings.smtp), "password_stored": bool(password)})
@@ -241,6 +242,7 @@ def secret_set(host: "Host", args: argparse.Namespace, terminal: Terminal) -> in
     if "\0" in text or "\n" in text:
         raise UsageError(N_("A secret is one line."))
     host.credentials.set(account, Secret(text))
+    _secret_changed(host, args.name)
     args.nudge = "mail"
     if args.json:
         terminal.document({"stored": str(account)})
@@ -251,12 +253,23 @@ def secret_forget(host: "Host", args: argparse.Namespace, terminal: Terminal) ->
     """``secret forget NAME``: delete it; exit status 1 where there was none."""
     account = _account(host.settings(), args.name)
     found = host.credentials.forget(account)
+    _secret_changed(host, args.name)
     args.nudge = "mail"
     if args.json:
         terminal.document({"forgotten": found})
     if not found:
         terminal.note(_("No secret was stored for {account}.", account=account))
     return 0 if found else 1
+
+
+def _secret_changed(host: "Host", name: str) -> None:
+    """Put on record that a pause because of the old secret is over, though no program may run now."""
+    from vxtray.core.mail.fingerprint import secret_changed
+
+    try:
+        secret_changed(host.profile.state, name)
+    except OSError as error:
+        raise FileNotWritten(path=host.profile.state, reason=error.strerror or str(error)) from error
 
 
 def _account(settings: Settings, name: str) -> "Account":

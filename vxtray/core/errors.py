@@ -20,6 +20,7 @@
     │   ├── RecipientsRefused
     │   ├── MessageRefused
     │   └── ProtocolError         the server does not speak SMTP as it should
+    ├── LookupFault               the name service did not answer (core/mail/dnsrecords)
     ├── StoreError                the event store or the outbox cannot be used
     │   ├── StoreBusy             another process has the event store open
     │   ├── StoreFull             no room on the disk
@@ -27,6 +28,7 @@
     ├── LogFileError              a log file cannot be read
     ├── FileError                 another file that a person named cannot be read
     │   └── FileNotWritten        or cannot be written
+    ├── DrawingFailed             a report's charts and PDF (core/reports/drawing)
     ├── SourceError               a source of events cannot work as it is set
     │   └── PortTaken             another program listens there
     ├── ProgramBusy               another vxtray holds the profile

@@ -6,7 +6,6 @@ Pure look-ups, any thread. Folders are made on first use, readable by their owne
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -81,6 +80,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             return rf"\\.\pipe\vxtray-{name}"
         path = self.runtime / f"{name}.sock"
         if len(os.fsencode(path)) > _SOCKET_PATH:
+            import tempfile
+
             path = Path(tempfile.gettempdir()) / f"vxtray-{os.getuid()}" / f"{name}.sock"
         return str(path)
 

@@ -3,15 +3,22 @@
 ``vx-outbox`` runs ``_loop``; everything else may be called from any thread and blocks for as long as the disk takes.
 """
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import msgspec
 
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.errors import N_, StoreError, VxtrayError
+from vxtray.core.mail import network
 from vxtray.core.mail.delivery import Courier
-from vxtray.core.mail.outbox import Delivery, Outbox, State, Verdict
+from vxtray.core.mail.fingerprint import fingerprint, last_change, secret_changed
+from vxtray.core.mail.hold import Cause, Hold
+from vxtray.core.mail.outbox import Delivery, Entry, Outbox, State, Verdict
 from vxtray.core.mail.statefile import as_text
 from vxtray.core.notices import MailSettled, Publish, QueueChanged
 from vxtray.core.settings.tree import Smtp
@@ -21,14 +28,25 @@ log = logging.getLogger(__name__)
 
 #: The thread looks at least this often, so that a lost wake-up or a clock step delays nothing for long.
 _LONGEST_SLEEP = 60.0
+#: And this often for a network that is missing.
+_LOOK_FOR_NETWORK = 3.0
 _STOP_SECONDS = 10.0
 _CUT_SECONDS = 2.0
 
 _PROVEN = "mail-proven"
 _MENDED = "mail-settings-changed"  # what was sent before proves nothing about the settings of now
 _PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
+_SECRETS = "secret-changes"  # as many of them stand in the history
 
 _LOST = frozenset({State.FAILED, State.EXPIRED})
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Why queued mails do not leave now: a ``Cause``, or ``pace``; ``until`` None means: until a person acts."""
+
+    cause: str
+    until: datetime | None
+    error: VxtrayError | None = None
 
 
 class PostRoom:
@@ -42,17 +60,39 @@ class PostRoom:
         board: TroubleBoard,
         publish: Publish,
         clock: Callable[[], datetime],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        default_route: Callable[[], bool] = network.default_route,
     ) -> None:
         self._outbox = outbox
         self._smtp = smtp
         self._board = board
         self._publish = publish
         self._clock = clock
-        self._courier = Courier(smtp, credentials, clock)
+        self._default_route = default_route
+        self._courier = Courier(
+            smtp,
+            credentials,
+            clock,
+            dot_follows=outbox.dot_follows,
+            fingerprint=self._fingerprint,
+            monotonic=monotonic,
+            default_route=default_route,
+        )
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._delivering = threading.Lock()
         self._sender: threading.Thread | None = None
+
+        if (saved := outbox.salvaged) is not None:
+            error = VxtrayError(
+                N_("The outbox was damaged. Saved were {kept} mails; {broken} of them cannot be sent."),
+                N_("The damaged file is kept as {path}. “vxtray outbox” lists the mails."),
+                kept=saved.kept,
+                broken=saved.broken,
+                path=saved.aside,
+            )
+            board.put("salvaged", error)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -85,10 +125,14 @@ class PostRoom:
         except StoreError as error:
             self._board.put("outbox", error)
 
-    def mended(self) -> None:
-        """Try the server again now: settings, password or a person's wish changed. Raises ``StoreError``."""
+    def mended(self, secret: str = "") -> None:
+        """Try the server again now: settings, ``secret`` or a person's wish changed. Raises ``StoreError``."""
+        if secret:
+            with contextlib.suppress(OSError):  # only the history would miss it
+                secret_changed(self._outbox.path.parent, secret)
         self._courier.mended(self._smtp)
         self._board.put("mail", None)
+        self._outbox.lift(self._clock())
         self._outbox.retry_all(self._clock())
         self._wake.set()
 
@@ -103,46 +147,128 @@ class PostRoom:
         """True while mails are being handed to the server."""
         return self._delivering.locked()
 
+    def waiting(self) -> Waiting | None:
+        """Return why queued mails do not leave now, None where nothing keeps them. Raises ``StoreError``."""
+        hold, now = self._outbox.hold(), self._clock()
+        if hold is not None and hold.in_force(now):
+            return Waiting(cause=hold.cause, until=hold.until, error=hold.error())
+        seconds = self._courier.seconds_to_next()
+        if seconds and self._outbox.counts()["queued"]:
+            return Waiting(cause="pace", until=now + timedelta(seconds=seconds))
+        return None
+
     def send_waiting(self) -> int:
-        """Try every mail that is due, on this thread; return how many were accepted. Raises ``StoreError``."""
-        accepted = 0
+        """Try every mail that may leave now, on this thread; return how many were accepted. Raises ``StoreError``."""
         with self._delivering:
-            if not self._courier.ready:
-                return 0
-            for delivery in self._outbox.deliver_due(self._courier.deliver, self._clock):
-                accepted += delivery.outcome.verdict is Verdict.SENT
-                self._tell(delivery)
-                if self._stopping.is_set():
-                    break
+            try:
+                return self._send()
+            finally:
+                if self._sender is None:  # nobody would close the connection later
+                    self._courier.rest(now=True)
+
+    def _send(self) -> int:
+        if not self._smtp.configured:
+            return 0
+        self.review_hold()
+        accepted = 0
+        for delivery in self._outbox.deliver_due(self._courier.deliver, self._clock, self._may_send):
+            accepted += delivery.outcome.verdict is Verdict.SENT
+            self._tell(delivery)
         return accepted
+
+    def _may_send(self) -> bool:
+        return not self._stopping.is_set() and self._courier.seconds_to_next() == 0
+
+    def review_hold(self) -> None:
+        """Lift a pause of the account that was about other settings or another password, and tell of one that lasts.
+
+        Raises ``StoreError``.
+        """
+        self._note_secrets()
+        hold = self._outbox.hold()
+        if hold is None:
+            return
+        if hold.cause is Cause.ACCOUNT and hold.fingerprint != self._fingerprint(self._smtp):
+            self._outbox.lift(self._clock())
+            self._board.put("mail", None)
+        else:
+            self._board.put("mail", hold.error())
+
+    def _note_secrets(self) -> None:
+        change = last_change(self._outbox.path.parent)
+        if str(change.count) != (self._outbox.fact(_SECRETS) or "0"):
+            self._outbox.set_fact(_SECRETS, str(change.count))
+            self._outbox.note(self._clock(), "secret", {"name": change.name, "changed": change.at})
+
+    def _fingerprint(self, smtp: Smtp) -> str:
+        return fingerprint(smtp, self._outbox.path.parent)
+
+    # --- the thread --------------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._wake.clear()
+            pause = _LONGEST_SLEEP
             try:
                 self.send_waiting()
-                next_due = self._outbox.next_due()
                 self._board.put("outbox", None)
+                pause = self._pause()
             except VxtrayError as error:
                 if self._stopping.is_set():  # the delivery was cut off, or the outbox is closed
-                    return
-                next_due = None
+                    break
                 self._board.put("outbox", error)
             except Exception as error:
-                next_due = None
                 log.exception("the outbox met an unknown fault")
                 self._board.put("outbox", VxtrayError(N_("Mail could not be sent: {reason}."), reason=error))
-            pause = _LONGEST_SLEEP
-            if next_due is not None and self._courier.ready:
-                pause = min(pause, max(0.2, (next_due - self._clock()).total_seconds()))
-            self._wake.wait(pause)
+            self._sleep(pause)
+            self._courier.rest()
+        self._courier.rest(now=True)
+
+    def _pause(self) -> float:
+        """Return the seconds until something is due: a mail, the pace, or the end of an unused connection."""
+        left = [_LONGEST_SLEEP]
+        due = self._outbox.next_due() if self._smtp.configured else None
+        if due is not None:
+            left.append(max(0.2, self._courier.seconds_to_next(), (due - self._clock()).total_seconds()))
+        if (idle := self._courier.idle_left()) is not None:
+            left.append(idle)
+        return min(left)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait; where the network is missing, until it is back."""
+        hold = self._hold_or_none()
+        if hold is None or hold.cause is not Cause.NETWORK or self._default_route():
+            self._wake.wait(seconds)
+            return
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._wake.wait(min(left, _LOOK_FOR_NETWORK)):
+            if self._default_route():
+                self._network_is_back()
+                return
+
+    def _hold_or_none(self) -> Hold | None:
+        try:
+            return self._outbox.hold()
+        except StoreError:  # told already
+            return None
+
+    def _network_is_back(self) -> None:
+        log.info("the network is back")
+        try:
+            self._outbox.probe_now(self._clock())
+        except StoreError as error:
+            self._board.put("outbox", error)
 
     def _tell(self, delivery: Delivery) -> None:
-        self._board.put("mail", self._courier.fault)
+        hold = self._outbox.hold()
+        self._board.put("mail", hold.error() if hold is not None else None)
         parcel, outcome = delivery.parcel, delivery.outcome
         level = logging.WARNING if delivery.state in _LOST else logging.INFO
         log.log(level, "mail %d (%s): %s, %s", parcel.id, parcel.kind, delivery.state, outcome.reply)
-        self.watch_undelivered()
+        if delivery.expired:
+            log.warning("%d mails waited too long in vain and are given up", delivery.expired)
+        counts = self._outbox.counts()
+        self._tell_lost(counts["failed"])
         self._publish(
             MailSettled(
                 at=self._clock(),
@@ -153,11 +279,14 @@ class PostRoom:
                 reply=outcome.reply,
             )
         )
-        self._publish(QueueChanged(at=self._clock(), **self._outbox.counts()))
+        self._publish(QueueChanged(at=self._clock(), **counts))
+
+    # --- what is known -----------------------------------------------------------------------------------------------
 
     def proven(self, smtp: Smtp) -> None:
         """Remember that a test e-mail was accepted with these settings."""
         self._outbox.set_fact(_PROVEN, _PROOF.format(smtp=smtp, at=self._clock().isoformat()))
+        self._outbox.note(self._clock(), "tested", {"server": f"{smtp.host}:{smtp.port}", "username": smtp.username})
         if smtp == self._smtp:
             self.mended()
 
@@ -171,11 +300,19 @@ class PostRoom:
             moments.append(datetime.fromisoformat(at))
         return max(moments, default=None)
 
+    # --- by hand -----------------------------------------------------------------------------------------------------
+
     def retry(self, mail: int) -> None:
         """Try a mail again now. Raises ``UsageError``."""
         self._outbox.retry(mail, self._clock())
         self.watch_undelivered()
         self.mended()
+
+    def resend(self, mail: int) -> int:
+        """Queue the content of a mail once more and return the new mail. Raises ``UsageError``."""
+        again = self._outbox.resend(mail, self._clock())
+        self.queue_changed()
+        return again
 
     def cancel(self, mail: int) -> None:
         """Take a mail out of the queue. Raises ``UsageError``."""
@@ -183,22 +320,35 @@ class PostRoom:
         self.watch_undelivered()
         self.queue_changed()
 
+    def restore(self, was: Entry) -> None:
+        """Undo a cancel: the mail stands again as it did. Raises ``UsageError``."""
+        self._outbox.restore(was)
+        self.watch_undelivered()
+        self.queue_changed()
+
     def watch_undelivered(self) -> None:
         """Tell of mails that will not be tried again, until they are retried or dismissed. Raises ``StoreError``."""
-        lost = [entry for entry in self._outbox.entries(limit=1000) if entry.state in _LOST]
+        self._tell_lost(self._outbox.counts()["failed"])
+
+    def _tell_lost(self, count: int) -> None:
+        if not count:
+            self._board.put("undelivered", None)
+            return
+        last = next(iter(self._outbox.search(states=_LOST, limit=1)), None)
         error = VxtrayError(
             N_("Mails that could not be delivered: {count}. The last one: {subject}."),
-            N_("“vxtray outbox” shows the server's words. Mend the cause and try again, or dismiss them."),
-            count=len(lost),
-            subject=lost[0].subject if lost else "",
+            N_(
+                "The history (“vxtray outbox”) shows the server's words. Mend the cause and try again, or dismiss them."
+            ),
+            count=count,
+            subject=last.subject if last is not None else "",
         )
-        self._board.put("undelivered", error if lost else None)
+        self._board.put("undelivered", error)
 
     def dismiss_undelivered(self) -> None:
         """Take note of mails that were not delivered: they stay listed, as cancelled. Raises ``StoreError``."""
-        for entry in self._outbox.entries(limit=1000):
-            if entry.state in _LOST:
-                self._outbox.cancel(entry.id, self._clock())
+        for entry in self._outbox.search(states=_LOST, limit=1_000_000):
+            self._outbox.cancel(entry.id, self._clock())
         self.watch_undelivered()
         self.queue_changed()
 

@@ -5,8 +5,10 @@ through ``Bridge.run``. ``start`` adds the threads: ``vx-outbox`` sends what is 
 reports are due. Without ``start`` the same object serves one command that found no program running.
 """
 
+import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,28 +18,34 @@ import msgspec
 
 from vxtray.core.alerts.desk import AlertDesk, Pause
 from vxtray.core.credentials import CredentialStore
+from vxtray.core.diary import Diary
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, silent
-from vxtray.core.intake import CommittingStore, Intake
-from vxtray.core.mail.outbox import Outbox
+from vxtray.core.intake import Intake
+from vxtray.core.mail.outbox import Entry, Outbox
 from vxtray.core.notices import EventsStored, Publish
 from vxtray.core.paths import Profile
-from vxtray.core.postroom import PostRoom
-from vxtray.core.reports.desk import Made, ReportDesk, mail_language
-from vxtray.core.reports.period import Cadence, machine_zone, report_zone
+from vxtray.core.postroom import PostRoom, Waiting
+from vxtray.core.reports.desk import ReportDesk
+from vxtray.core.reports.language import mail_language
+from vxtray.core.reports.period import Cadence, Period, machine_zone, report_zone
 from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
 from vxtray.core.store import EventStore
-from vxtray.core.store.embedded import open_store
+from vxtray.core.store.committing import CommittingStore
 from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
 
 if TYPE_CHECKING:
+    from vxtray.core.reports.making import Made
     from vxtray.core.sources import Wanted
     from vxtray.core.sources.importer import ImportResult  # heavy, with all parsers: loaded with the first file
 
 log = logging.getLogger(__name__)
+
+#: How often, while events are stored, it is looked whether lines were lost.
+_COUNT_SECONDS = 2.0
 
 
 def utc_now() -> datetime:
@@ -70,8 +78,10 @@ class Service:
         self._saved_at = saved_at or (lambda: clock().timestamp())
         self._board = TroubleBoard(publish, clock)
         self._guard = threading.Lock()
+        self._importing = threading.Lock()
         self._events: EventStore | None = None
         self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock)
+        self._diary = Diary(self.outbox, clock)
         self._alerts = AlertDesk(self.outbox, clock)
         self._reports = ReportDesk(self.outbox, self.store, clock)
         self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
@@ -79,15 +89,18 @@ class Service:
         self._schedule: Schedule | None = None
         self._silent: set[str] = set()
         self._retention = Retention()
+        self._counting = threading.Lock()
+        self._counted = 0.0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to send and to watch the clock. Faults after this are told as notices, never raised."""
+        self._diary.started(self.settings)
         self._post.start()
         self._schedule = Schedule(self._tick)
         self._schedule.start()
-        self._intake.start()
+        self._intake.start(self._forget_removed)
         self._intake.run(self._wanted_sources())
 
     def apply(self, settings: Settings) -> None:
@@ -95,6 +108,7 @@ class Service:
         mail_changed = settings.smtp != self.settings.smtp
         sources_changed = settings.sources != self.settings.sources
         self.settings = settings
+        self._diary.settings(settings)
         if mail_changed:
             self._post.apply(settings.smtp)
         if sources_changed and self._schedule is not None:
@@ -109,9 +123,15 @@ class Service:
         if self._schedule is not None:
             self._schedule.stop()
             self._intake.stop()
+            with contextlib.suppress(StoreError):  # a full disk, which was told
+                self._note_lost(at_once=True)
+                self._reports.rest()
         self._post.stop()
         if self._events is not None:
             self._events.close()
+        if self._schedule is not None:
+            self._diary.stopped()
+            self._schedule = None
         self.outbox.close()
 
     # --- events ------------------------------------------------------------------------------------------------------
@@ -123,18 +143,40 @@ class Service:
         """
         with self._guard:
             if self._events is None:
-                self._events, damaged = open_store(self.profile.events_file)
-                self._alerts.begin(self._events)
-                if damaged is not None:
-                    self._board.put(
-                        "store",
-                        StoreError(
-                            N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
-                            N_("Import your log files again to fill it."),
-                            path=damaged,
-                        ),
-                    )
+                from vxtray.core.store.embedded import open_store
+
+                store, _damaged = open_store(self.profile.events_file)
+                try:
+                    self._alerts.begin(store)
+                    self._reports.losses.look_beside(self.profile.events_file)
+                    self.watch_set_aside()
+                except StoreError:  # all of it is done at the next try, or alerts would begin anywhere
+                    store.close()
+                    raise
+                self._events = store
             return self._events
+
+    def watch_set_aside(self) -> None:
+        """Tell of a damaged store that was set aside, until a person or a report took note. Raises ``StoreError``."""
+        untold = self._reports.losses.untold()
+        error = StoreError(
+            N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
+            N_("Import your log files again to fill it. The next report tells it, too; so you may dismiss this."),
+            path=untold[-1].path if untold else "",
+        )
+        self._board.put("set-aside", error if untold else None)
+
+    def dismiss_set_aside(self) -> None:
+        """Take note of the damaged stores that were set aside. Raises ``StoreError``."""
+        self._reports.losses.dismiss()
+        self.watch_set_aside()
+
+    def _note_lost(self, *, at_once: bool) -> None:
+        """Keep in mind which lines were lost, for the reports; while events are stored, every few seconds."""
+        with self._counting:
+            if at_once or time.monotonic() - self._counted > _COUNT_SECONDS:
+                self._counted = time.monotonic()
+                self._reports.losses.lost(self._intake.lost())
 
     def import_files(
         self,
@@ -150,17 +192,18 @@ class Service:
         """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
         from vxtray.core.sources.importer import import_files
 
-        return import_files(
-            paths,
-            CommittingStore(self.store(), self._committed, self._imported),
-            format=format,
-            zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
-            alerts=alerts,
-            progress=progress,
-            rejected=rejected,
-            stdin=stdin,
-            stop=self._stopping,
-        )
+        with self._importing:  # or the same file, by the window and a command, would be read twice
+            return import_files(
+                paths,
+                CommittingStore(self.store(), self._committed, self._imported),
+                format=format,
+                zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
+                alerts=alerts,
+                progress=progress,
+                rejected=rejected,
+                stdin=stdin,
+                stop=self._stopping,
+            )
 
     def _committed(self, first_seq: int, events: list[SecurityEvent], alerts: bool) -> None:
         """Raise the alerts of events just stored; runs on ``vx-store``. Raises ``StoreError``."""
@@ -177,6 +220,7 @@ class Service:
             self._post.queue_changed()
         if events:
             self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
+        self._note_lost(at_once=False)
 
     def _imported(self, events: int) -> None:
         if events:
@@ -186,6 +230,13 @@ class Service:
         from vxtray.core.sources.choice import wanted_sources
 
         return wanted_sources(self.settings.sources, self._position)
+
+    def _forget_removed(self) -> None:
+        """Forget since when files were followed that the settings, changed meanwhile, name no more."""
+        if self.profile.events_file.exists():
+            from vxtray.core.sources.known import FOLLOWING
+
+            self.store().forget(FOLLOWING, [source.marker for source in self._wanted_sources()])
 
     def _position(self, key: str) -> int:
         return self.store().position(key)
@@ -206,12 +257,14 @@ class Service:
         """Hold alert mails for a while and return until when; what is held is sent afterwards."""
         until = self.clock() + duration
         self._alerts.hold(Pause(until=until, everything=everything))
+        self._diary.note("paused", what="alerts", until=until.isoformat(), everything=everything)
         self._post.queue_changed()
         return until
 
     def resume_alerts(self) -> int:
         """End the pause and return how many held mails leave now."""
         released = self._alerts.resume()
+        self._diary.note("resumed", what="alerts", released=released)
         self._post.queue_changed()
         return released
 
@@ -222,21 +275,19 @@ class Service:
 
     # --- reports -----------------------------------------------------------------------------------------------------
 
-    def make_report(self, cadence: Cadence, day: date | None = None) -> Made:
+    def make_report(self, what: Cadence | Period, day: date | None = None) -> "Made":
         """Build a report without sending it. Raises ``StoreError``."""
-        return self._reports.make(cadence, self.settings, day=day)
+        return self._reports.make(what, self.settings, day=day)
 
-    def report_mail(self, made: Made, recipients: tuple[str, ...] = ()) -> bytes:
+    def report_mail(self, made: "Made", recipients: tuple[str, ...] = ()) -> bytes:
         """Return the message as it would be sent. Raises ``NotConfigured``."""
-        from vxtray.core.mail.message import compose
+        return self._reports.message(made, self.settings, recipients)
 
-        return compose(self._reports.mail(made, self.settings, recipients))
-
-    def send_report(self, cadence: Cadence, day: date | None = None, recipients: tuple[str, ...] = ()) -> str:
+    def send_report(self, what: "Cadence | Made", day: date | None = None, recipients: tuple[str, ...] = ()) -> str:
         """Queue a report now and return its subject. Raises ``NotConfigured``, ``StoreError``."""
         if not self.settings.smtp.configured or not (recipients or self.settings.report_recipients):
             raise NotConfigured
-        subject = self._reports.queue(cadence, self.settings, day=day, recipients=recipients)
+        subject = self._reports.queue(what, self.settings, day=day, recipients=recipients)
         self._post.queue_changed()
         return subject
 
@@ -250,9 +301,11 @@ class Service:
             self._alerts.end_pause()
             self._post.watch_undelivered()
             saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
-            if self._reports.queue_due(self.settings, saved_at):
+            if self._reports.queue_due(self.settings, saved_at, lambda: not self._stopping.is_set()):
                 self._post.queue_changed()
             self._intake.look_after()
+            self._note_lost(at_once=True)
+            self.watch_set_aside()
             self._watch_silence()
             if self.profile.events_file.exists():
                 self._raise_alerts()  # what a crash left between storing and alerting
@@ -295,9 +348,9 @@ class Service:
         """Try every mail that is due, on this thread; return how many were accepted. Raises ``StoreError``."""
         return self._post.send_waiting()
 
-    def mail_mended(self) -> None:
-        """Try the mail server again now: the password or a person's wish changed. Raises ``StoreError``."""
-        self._post.mended()
+    def mail_mended(self, secret: str = "") -> None:
+        """Try the mail server again now: ``secret`` was changed, or a person wants it. Raises ``StoreError``."""
+        self._post.mended(secret)
 
     def mail_proven(self, smtp: Smtp) -> None:
         """Remember that a test e-mail was accepted with these settings. Raises ``StoreError``."""
@@ -311,17 +364,30 @@ class Service:
         """Try a mail again now. Raises ``UsageError``."""
         self._post.retry(mail)
 
+    def resend_mail(self, mail: int) -> int:
+        """Queue the content of a settled mail once more, as a mail of its own; return it. Raises ``UsageError``."""
+        return self._post.resend(mail)
+
+    def mail_waiting(self) -> Waiting | None:
+        """Return why queued mails do not leave now, None where nothing keeps them. Raises ``StoreError``."""
+        return self._post.waiting()
+
     def cancel_mail(self, mail: int) -> None:
         """Take a mail out of the queue, or take note that it was not delivered. Raises ``UsageError``."""
         self._post.cancel(mail)
+
+    def restore_mail(self, was: Entry) -> None:
+        """Undo ``cancel_mail``: ``was`` is the mail as it stood before. Raises ``UsageError``."""
+        self._post.restore(was)
 
     def dismiss_undelivered(self) -> None:
         """Take note of every mail that was not delivered."""
         self._post.dismiss_undelivered()
 
     def watch_undelivered(self) -> None:
-        """Look whether mails were given up, and tell of them."""
+        """Look whether mails were given up or cannot leave, and tell of them."""
         self._post.watch_undelivered()
+        self._post.review_hold()
 
     # --- trouble -----------------------------------------------------------------------------------------------------
 

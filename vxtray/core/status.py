@@ -10,6 +10,7 @@ from vxtray import __version__
 from vxtray.core import texts
 from vxtray.core.errors import N_, NotConfigured, VxtrayError
 from vxtray.core.mail.outbox import Entry
+from vxtray.core.postroom import Waiting
 from vxtray.core.revision import revision
 from vxtray.core.service import Service
 
@@ -40,6 +41,7 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
     """Return the document of ``vxtray status``."""
     if not running:
         service.watch_undelivered()
+        service.watch_set_aside()
     state = state_of(service) if running else _stopped(service)
     trouble = [_trouble(item.error, item.since, language) for item in service.troubles()]
     if not running and state is State.STOPPED:
@@ -56,19 +58,29 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
         "next_reports": next_reports,
         "last_mail": last_mail(service.outbox.last_settled()),
         "queue": service.outbox.counts(),
+        "waiting": _waiting(service.mail_waiting()),
         "sources": [
             {
                 "name": source.name,
                 "last_event": source.last_event.isoformat() if source.last_event else None,
                 "rate": round(source.rate, 2),
+                "lines": source.lines,
+                "events": source.events,
+                "ignored": source.ignored,
                 "rejected": source.rejected,
-                "dropped": sum(source.dropped.values()),
+                "dropped": source.dropped_lines,
             }
             for source in service.sources()
         ],
         "version": __version__,
         "revision": revision(),
     }
+
+
+def _waiting(waiting: Waiting | None) -> dict[str, object] | None:
+    if waiting is None:
+        return None
+    return {"cause": waiting.cause, "until": waiting.until.isoformat() if waiting.until else None}
 
 
 def _stopped(service: Service) -> State:

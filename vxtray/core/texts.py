@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from datetime import date, datetime, tzinfo
 from functools import cache
 
+import msgspec
+
 from vxtray.core.errors import MARKED_VALUES, N_, VxtrayError, fill
 from vxtray.core.paths import resource
 
-__all__ = ["N_", "LANGUAGES", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
+__all__ = ["N_", "LANGUAGES", "Phrase", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
 
 LANGUAGES = ("en", "fr")
 
@@ -124,6 +126,21 @@ def translate_plural(one: str, many: str, n: int, language: str, /, **values: ob
     """Return the text for a number; ``{n}`` stands for the number, written as the language writes it."""
     found = _catalogue(language).ngettext(one, many, n)
     return fill(found, {"n": format_number(n, language), **values})
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """A text that waits for its reader's language: a message id and its values, which may be phrases themselves."""
+
+    text: str = ""
+    values: dict[str, object] = {}
+
+    def in_language(self, language: str) -> str:
+        """Return the words; empty for an empty phrase."""
+        values = {
+            name: value.in_language(language) if isinstance(value, Phrase) else value
+            for name, value in self.values.items()
+        }
+        return translate(self.text, language, **values)
 
 
 def _(text: str, /, **values: object) -> str:

@@ -93,3 +93,8 @@ def test_the_outbox_key_is_that_of_the_stored_event() -> None:
     (alert,) = alerts_for([event(seq=812)], ALL_ON)
     assert alert.key("6f1c") == "alert:6f1c:812"
     assert alerts_for([event(seq=812)], ALL_ON)[0].key("6f1c") == alert.key("6f1c")
+
+
+def test_changed_settings_hold_at_once() -> None:
+    assert rule_of(event(), Alerts(waf_blocked=True, minimum_severity=Severity.INFO)) is Rule.WAF_BLOCKED
+    assert rule_of(event(), Alerts(waf_blocked=False)) is None

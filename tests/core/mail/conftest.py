@@ -1,15 +1,17 @@
 """Certificates and the password for the tests of the wire."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
+from tests.core.mail.office import Post
 from tests.core.mail.wire import PASSWORD
 from vxtray.core.credentials import Secret
+from vxtray.core.settings.tree import Smtp
 
 
 @pytest.fixture
@@ -35,3 +37,17 @@ def server_tls(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
 @pytest.fixture
 def secret() -> Secret:
     return Secret(PASSWORD)
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Callable[..., Post]]:
+    """Make an outbox with a courier."""
+    made: list[Post] = []
+
+    def make(smtp: Smtp, password: str = PASSWORD, **options: Any) -> Post:
+        made.append(Post(tmp_path / f"post-{len(made)}", smtp, password, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 
@@ -54,11 +55,17 @@ class Talk:
 
 
 class Hostile:
-    """Listens on a free port of 127.0.0.1; each connection runs the script in a thread of its own."""
+    """Listens on a free port of loopback; each connection runs the script in a thread of its own.
 
-    def __init__(self, script: Callable[[Talk], None]) -> None:
+    ``window`` bounds how many octets of a client's the system takes before the script reads them.
+    """
+
+    def __init__(self, script: Callable[[Talk], None], host: str = "127.0.0.1", window: int = 0) -> None:
         self._script = script
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        if window:  # inherited by what is accepted
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.port = int(self._listener.getsockname()[1])
         self.heard = bytearray()
         self.mail = b""
@@ -100,13 +107,28 @@ class Hostile:
 
 
 @contextlib.contextmanager
-def hostile(script: Callable[[Talk], None]) -> Iterator[Hostile]:
+def hostile(script: Callable[[Talk], None], host: str = "127.0.0.1", window: int = 0) -> Iterator[Hostile]:
     """Run a server with this script."""
-    server = Hostile(script)
+    server = Hostile(script, host, window)
     try:
         yield server
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """Listen where the system takes no connection any more and says nothing, as behind a filter; return the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with contextlib.ExitStack() as sockets:
+        listener = sockets.enter_context(socket.socket(family))
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(3):
+            taken = sockets.enter_context(socket.socket(family))
+            taken.setblocking(False)
+            taken.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
 
 
 # --- what a server may do instead of answering -----------------------------------------------------------------------
@@ -120,6 +142,12 @@ def hang(talk: Talk) -> None:
     """Say nothing for as long as the client stays."""
     while True:
         talk.hear()
+
+
+def reset(talk: Talk) -> None:
+    """Leave without the farewell of TCP."""
+    talk.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    raise Gone
 
 
 def endless(line: bytes) -> Callable[[Talk], None]:
@@ -196,7 +224,7 @@ def script(**answers: Answer | list[Answer]) -> Callable[[Talk], None]:
         while True:
             line = talk.line()
             verb = line.split(b" ")[0].decode("ascii", "replace").upper()
-            if verb == "QUIT":
+            if verb == "QUIT" and verb not in answers:
                 talk.say(b"221 2.0.0 bye\r\n")
                 return
             _answer(talk, _next(verb))

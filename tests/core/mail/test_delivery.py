@@ -4,95 +4,22 @@ import email
 import email.policy
 import logging
 import socket
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.core.mail import hostile as h
+from tests.core.mail.office import MINUTE, PEOPLE, Post
 from tests.core.mail.wire import PASSWORD, USER, Inbox, aiosmtpd, settings
 from tests.peers.mailbox import Mailbox
 from vxtray.core.credentials import Account, MemoryStore, Secret, smtp_account
 from vxtray.core.errors import CredentialError, KeyringLocked, KeyringMissing, KeyringRefused
-from vxtray.core.mail.delivery import Courier
 from vxtray.core.mail.faults import AuthError, ConnectError, MailError, TlsError
-from vxtray.core.mail.message import Mail, compose
-from vxtray.core.mail.outbox import Outbox, Outcome, Outgoing, Parcel, State, Verdict
+from vxtray.core.mail.outbox import Outcome, Parcel, State, Verdict
 from vxtray.core.settings.tree import Security, Smtp
-
-PEOPLE = ("a@example.org", "b@example.org", "c@example.org")
-MINUTE = timedelta(minutes=1)
-
-
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-class Post:
-    """An outbox and a courier, as the engine joins them."""
-
-    def __init__(self, folder: Path, smtp: Smtp, password: str = PASSWORD) -> None:
-        self.clock = Clock()
-        self.credentials = MemoryStore()
-        self.outbox = Outbox(folder / "outbox.db")
-        if smtp.username:
-            self.credentials.set(smtp_account(smtp), Secret(password))
-        self.courier = Courier(smtp, self.credentials, self.clock)
-
-    def add(self, *keys: str, to: tuple[str, ...] = PEOPLE[:1]) -> None:
-        for key in keys:
-            mail = Mail(
-                subject=f"Subject {key}",
-                text="Good morning\n",
-                html="",
-                from_address="reports@example.com",
-                from_name="vxtray",
-                recipients=to,
-                message_id=f"<{key}@example.com>",
-                date=self.clock(),
-            )
-            self.outbox.add(
-                Outgoing(
-                    key=key,
-                    kind="report",
-                    subject=mail.subject,
-                    message_id=mail.message_id,
-                    mail_from=mail.from_address,
-                    recipients=to,
-                    data=compose(mail),
-                ),
-                self.clock(),
-            )
-
-    def send(self) -> list[tuple[str, str]]:
-        if not self.courier.ready:
-            return []
-        return [
-            (delivery.parcel.message_id.split("@")[0].strip("<"), delivery.state)
-            for delivery in self.outbox.deliver_due(self.courier.deliver, self.clock)
-        ]
-
-
-@pytest.fixture
-def post(tmp_path: Path) -> Iterator[Callable[..., Post]]:
-    made: list[Post] = []
-
-    def make(smtp: Smtp, password: str = PASSWORD) -> Post:
-        made.append(Post(tmp_path / f"post-{len(made)}", smtp, password))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.outbox.close()
 
 
 def test_a_mail_arrives_as_it_was_queued(post: Callable[..., Post], smtp_catcher: Mailbox) -> None:
@@ -114,7 +41,7 @@ def test_a_mail_arrives_as_it_was_queued(post: Callable[..., Post], smtp_catcher
     assert email.message_from_bytes(data, policy=email.policy.default)["Message-ID"] == "<k@example.com>"
     assert entry.reply == "250 2.0.0 kept"
     assert {state for state, _ in people.values()} == {"sent"}
-    assert (one.courier.fault, one.courier.ready) == (None, True)
+    assert (one.fault, one.ready) == (None, True)
 
 
 # --- the account -----------------------------------------------------------------------------------------------------
@@ -133,14 +60,14 @@ def test_a_wrong_password_is_tried_once_and_never_again_until_mended(
             one.clock.now += timedelta(hours=1)
             assert one.send() == []
         assert inbox.tries == ["LOGIN"], "more would lock the account"
-        assert isinstance(one.courier.fault, AuthError)
-        assert not one.courier.ready
+        assert isinstance(one.fault, AuthError)
+        assert not one.ready
 
         one.credentials.set(smtp_account(smtp), Secret(PASSWORD))
-        one.courier.mended(smtp)
-        assert one.courier.ready
+        one.mended(smtp)
+        assert one.ready
         assert [state for _, state in one.send()] == ["sent"] * 3
-        assert (one.courier.fault, len(inbox.taken)) == (None, 3)
+        assert (one.fault, len(inbox.taken)) == (None, 3)
 
 
 def test_mended_with_the_same_wrong_password_is_one_more_try(
@@ -153,8 +80,7 @@ def test_mended_with_the_same_wrong_password_is_one_more_try(
         one.add("k")
         for tries in (1, 2, 3):
             one.send()
-            one.courier.mended(smtp)
-            one.outbox.retry_all(one.clock())
+            one.mended(smtp)
             assert len(inbox.tries) == tries
 
 
@@ -165,8 +91,8 @@ def test_no_password_is_told_without_a_sign_in(post: Callable[..., Post]) -> Non
         one.credentials.forget(smtp_account(smtp))
         one.add("k", "l")
         assert one.send() == [("k", "queued")]
-        assert "No password is stored" in str(one.courier.fault)
-        assert not one.courier.ready
+        assert "No password is stored" in str(one.fault)
+        assert not one.ready
         assert b"AUTH" not in server.heard
 
 
@@ -178,7 +104,7 @@ def test_a_refused_certificate_is_looked_at_again_after_half_an_hour(
         one = post(settings(inbox.port, Security.STARTTLS, ca_file=ca_file))
         one.add("k")
         assert one.send() == [("k", "queued")]
-        assert isinstance(one.courier.fault, TlsError)
+        assert isinstance(one.fault, TlsError)
         one.clock.now += 29 * MINUTE
         assert one.send() == []
         assert inbox.connections == 1
@@ -186,8 +112,7 @@ def test_a_refused_certificate_is_looked_at_again_after_half_an_hour(
         assert one.send() == [("k", "queued")]
         assert (inbox.connections, inbox.taken) == (2, [])
     with aiosmtpd(inbox, tls_context=server_tls(), require_starttls=True):
-        one.courier.mended(settings(inbox.port, Security.STARTTLS, ca_file=ca_file))
-        one.outbox.retry_all(one.clock())
+        one.mended(settings(inbox.port, Security.STARTTLS, ca_file=ca_file))
         assert one.send() == [("k", "sent")]
 
 
@@ -211,7 +136,7 @@ def test_a_locked_keyring_is_waited_for(post: Callable[..., Post]) -> None:
         one = post(smtp)
         keyring.set(smtp_account(smtp), Secret(PASSWORD))
         keyring.fault = KeyringLocked()
-        one.courier = Courier(smtp, keyring, one.clock)
+        one.use(keyring)
         one.add("k", "l", "m")
         assert one.send() == [("k", "queued")]
         assert one.send() == [], "the whole queue waits, so one question is enough"
@@ -221,13 +146,13 @@ def test_a_locked_keyring_is_waited_for(post: Callable[..., Post]) -> None:
             one.send()
         assert one.outbox.counts()["queued"] == 3, "waiting is no attempt, however long"
         assert one.outbox.entry(1)[0].tries == 0
-        assert isinstance(one.courier.fault, KeyringLocked)
+        assert isinstance(one.fault, KeyringLocked)
         assert server.connections == 0
 
         keyring.fault = None
         one.clock.now += MINUTE
         assert sorted(one.send()) == [("k", "sent"), ("l", "sent"), ("m", "sent")]
-        assert one.courier.fault is None
+        assert one.fault is None
 
 
 @pytest.mark.parametrize("fault", [KeyringMissing(), KeyringRefused(reason="no")])
@@ -239,14 +164,14 @@ def test_a_keyring_that_says_no_stops_the_queue_and_is_asked_again_seldom(
         smtp = settings(server.port, username=USER)
         one = post(smtp)
         keyring.fault = fault
-        one.courier = Courier(smtp, keyring, one.clock)
+        one.use(keyring)
         one.add("k", "l")
         assert one.send() == [("k", "queued")]
         one.clock.now += 29 * MINUTE
         assert (one.send(), keyring.asked) == ([], 1)
         one.clock.now += MINUTE
         one.send()
-        assert (keyring.asked, one.courier.fault) == (2, fault)
+        assert (keyring.asked, type(one.fault), str(one.fault)) == (2, type(fault), str(fault))
 
 
 def test_mended_while_the_old_password_is_being_refused(post: Callable[..., Post]) -> None:
@@ -255,7 +180,7 @@ def test_mended_while_the_old_password_is_being_refused(post: Callable[..., Post
     def mend_then_refuse(talk: h.Talk) -> None:
         smtp = one.courier.smtp
         one.credentials.set(smtp_account(smtp), Secret("the new one"))
-        one.courier.mended(smtp)
+        one.mended(smtp)
         talk.say(b"535 5.7.8 wrong password\r\n")
 
     answers: list[h.Answer] = [mend_then_refuse, h.log_in(h.PROMPT_USER, h.PROMPT_PASSWORD, b"235 2.7.0 ok\r\n")]
@@ -263,10 +188,9 @@ def test_mended_while_the_old_password_is_being_refused(post: Callable[..., Post
     with h.hostile(h.script(AUTH=answers, EHLO=offers)) as server:
         one = post(settings(server.port, username=USER), "the old one")
         one.add("k")
-        assert one.send() == [("k", "queued")]
-        assert one.courier.fault is None
-        one.clock.now += MINUTE
-        assert one.send() == [("k", "sent")]
+        assert one.send() == [("k", "queued"), ("k", "sent")]
+        assert one.fault is None
+        assert one.attempts() == ["sent"]
 
 
 def test_a_changed_server_never_gets_the_old_ones_password(post: Callable[..., Post]) -> None:
@@ -279,20 +203,20 @@ def test_a_changed_server_never_gets_the_old_ones_password(post: Callable[..., P
             def get(self, account: Account) -> Secret | None:
                 found = super().get(account)
                 if one.courier.smtp is smtp:
-                    one.courier.mended(elsewhere)
+                    one.mended(elsewhere)
                 return found
 
         one = post(smtp)
         keyring = Slow()
         keyring.set(smtp_account(smtp), Secret(PASSWORD))
-        one.courier = Courier(smtp, keyring, one.clock)
+        one.use(keyring)
         one.add("k")
         one.send()
         assert (old.connections, new.connections) == (1, 0)
         one.add("l")
         one.clock.now += MINUTE
         one.send()
-        assert "No password is stored" in str(one.courier.fault)
+        assert "No password is stored" in str(one.fault)
         assert b"AUTH" not in new.heard
 
 
@@ -300,34 +224,36 @@ def test_a_changed_server_never_gets_the_old_ones_password(post: Callable[..., P
 
 
 @pytest.mark.parametrize(
-    "answers",
+    ("answers", "outcome", "minutes"),
     [
-        {"greeting": b"421 4.3.2 too busy\r\n"},
-        {"EHLO": b"421 4.3.2 too busy\r\n"},
-        {"MAIL": b"451 4.3.0 try later\r\n"},
-        {"RCPT": b"450 4.2.0 greylisted\r\n"},
-        {"DATA": b"452 4.3.1 no room\r\n"},
-        {"DATA": h.take_mail(b"451 4.3.0 try later\r\n")},
-        {"DATA": h.take_mail(h.close)},
-        {"greeting": h.close},
+        ({"greeting": b"421 4.9.9 not now\r\n"}, "server", 1),
+        ({"EHLO": b"451 4.9.9 not now\r\n"}, "server", 1),
+        ({"MAIL": b"451 4.9.9 try later\r\n"}, "server", 1),
+        ({"RCPT": b"450 4.2.0 greylisted\r\n"}, "later", 5),
+        ({"DATA": b"451 4.9.9 not now\r\n"}, "later", 1),
+        ({"DATA": h.take_mail(b"451 4.9.9 try later\r\n")}, "later", 1),
+        ({"DATA": h.take_mail(h.close)}, "doubt", 15),
+        ({"greeting": h.close}, "server", 1),
     ],
     ids=["greeting", "ehlo", "sender", "recipient", "data", "dot", "in doubt", "gone"],
 )
-def test_a_temporary_fault_is_tried_again(post: Callable[..., Post], answers: dict[str, Any]) -> None:
+def test_a_temporary_fault_is_tried_again(
+    post: Callable[..., Post], answers: dict[str, Any], outcome: str, minutes: int
+) -> None:
     with h.hostile(h.script(**answers)) as server:
         one = post(settings(server.port))
         one.add("k")
         assert one.send() == [("k", "queued")]
-        assert one.courier.ready
-        assert one.outbox.next_due() == one.clock() + MINUTE
+        assert one.outbox.next_due() == one.clock() + minutes * MINUTE
         entry, _, (attempt,), _ = one.outbox.entry(1)
-        assert (entry.tries, attempt["outcome"]) == (1, "later")
+        assert (entry.tries, attempt["outcome"]) == (1, outcome)
         assert entry.reply
     inbox = Inbox()
     with aiosmtpd(inbox):
         one.courier.mended(settings(inbox.port))
-        one.clock.now += MINUTE
+        one.clock.now += minutes * MINUTE
         assert one.send() == [("k", "sent")]
+        assert one.outbox.hold() is None
     (taken,) = inbox.taken
     assert taken[2] == one.outbox.entry(1)[3], "the same bytes and Message-ID as the first time"
 
@@ -336,11 +262,11 @@ def test_a_temporary_fault_is_tried_again(post: Callable[..., Post], answers: di
 def test_no_way_to_the_server_is_tried_again(post: Callable[..., Post], host: str, free_port: int) -> None:
     one = post(settings(free_port, host=host))
     one.add("k", "l")
-    assert one.send() == [("k", "queued"), ("l", "queued")]
-    assert isinstance(one.courier.fault, ConnectError)
-    assert one.courier.ready
+    assert one.send() == [("k", "queued")], "one is tried for all"
+    assert isinstance(one.fault, ConnectError)
+    assert not one.ready
     one.clock.now += MINUTE
-    assert len(one.send()) == 2
+    assert one.send() == [("l", "queued")]
 
 
 def test_one_of_three_recipients_refused(post: Callable[..., Post]) -> None:
@@ -367,6 +293,8 @@ def test_one_of_three_recipients_greylisted_is_sent_later_to_that_one_only(post:
         assert people[PEOPLE[1]] == ("queued", "451 4.7.1 greylisted, try again later")
         assert entry.reply == "451 4.7.1 greylisted, try again later", "what it waits for, not what others have"
         inbox.refuse.clear()
+        one.clock.now += 4 * MINUTE
+        assert one.send() == []
         one.clock.now += MINUTE
         assert one.send() == [("k", "sent")]
         assert one.outbox.entry(1)[0].reply == "250 2.0.0 kept"
@@ -384,6 +312,8 @@ def test_two_refused_one_way_or_the_other(post: Callable[..., Post]) -> None:
             PEOPLE[1]: "queued",
         }
         inbox.refuse.clear()
+        one.clock.now += 4 * MINUTE
+        assert one.send() == []
         one.clock.now += MINUTE
         assert one.send() == [("k", "sent")]
     assert [taken[1] for taken in inbox.taken] == [PEOPLE[1:2]]
@@ -403,7 +333,7 @@ def test_a_refused_mail_fails_alone(post: Callable[..., Post], answers: dict[str
         one.add("bad", "good")
         assert one.send() == [("bad", "failed"), ("good", "sent")]
         assert one.outbox.entry(1)[0].reply.startswith("55")
-        assert one.courier.ready
+        assert one.ready
 
 
 def test_a_server_that_talks_for_ever_costs_no_more_than_its_time(post: Callable[..., Post]) -> None:
@@ -417,10 +347,11 @@ def test_a_server_that_talks_for_ever_costs_no_more_than_its_time(post: Callable
 def test_not_set_up_is_not_ready(post: Callable[..., Post]) -> None:
     one = post(Smtp())
     one.add("k")
-    assert not one.courier.ready
     assert one.courier.deliver(parcel()).verdict is Verdict.ACCOUNT
-    one.courier.mended(Smtp())
-    assert one.send() == []
+    assert one.send() == [("k", "queued")]
+    for _ in range(48):
+        one.clock.now += 10 * MINUTE
+        one.send()
     assert one.outbox.counts()["queued"] == 1
 
 
@@ -446,7 +377,7 @@ def test_nothing_secret_is_logged(
         one = post(settings(inbox.port, Security.STARTTLS, username=USER, ca_file=ca_file), "hunter2-is-wrong")
         one.add("k")
         one.send()
-    said = caplog.text + repr(one.outbox.entry(1)) + repr(one.courier.fault)
+    said = caplog.text + repr(one.outbox.entry(1)) + repr(one.fault)
     assert "hunter2-is-wrong" not in said
 
 
@@ -456,6 +387,6 @@ def test_an_outcome_names_its_step(post: Callable[..., Post]) -> None:
     one = post(settings(port))
     outcome = one.courier.deliver(parcel())
     assert isinstance(outcome, Outcome)
-    assert (outcome.verdict, outcome.stage) == (Verdict.LATER, "connect")
-    assert isinstance(one.courier.fault, MailError)
+    assert (outcome.verdict, outcome.stage) == (Verdict.SERVER, "connect")
+    assert isinstance(outcome.error, MailError)
     assert State(Verdict.SENT.value) is State.SENT

@@ -42,7 +42,7 @@ from vxtray.core.mail.smtp import Phase, Session, send
         (b"* OK IMAP4rev1\r\n", Kind.TEMPORARY, "not a mail server"),
         (b"220-" + b"x" * 9000 + b"\r\n", Kind.TEMPORARY, "not a mail server"),
         (b"554 5.7.1 no\r\n", Kind.ADMIN, "turns connections away"),
-        (b"421 4.3.2 busy\r\n", Kind.TEMPORARY, "right now"),
+        (b"421 4.3.2 busy\r\n", Kind.TEMPORARY, "too busy"),
         (b"250 hello\r\n", Kind.TEMPORARY, "does not belong"),
         (h.close, Kind.TEMPORARY, "broke off"),
         (h.hang, Kind.TEMPORARY, "said nothing"),

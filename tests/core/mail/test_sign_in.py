@@ -65,7 +65,7 @@ def test_next_mechanism_on_the_same_connection(no: bytes, secret: Secret) -> Non
     [
         ([b"535 5.7.8 first\r\n", b"535 5.7.8 second\r\n"], 2, "535 5.7.8 first", Kind.ACCOUNT),
         ([b"504 5.5.4 x\r\n", b"535 5.7.8 second\r\n"], 1, "535 5.7.8 second", Kind.ACCOUNT),
-        ([b"504 5.5.4 x\r\n", b"504 5.5.4 y\r\n"], 1, "504 5.5.4 y", Kind.ACCOUNT),
+        ([b"504 5.5.4 x\r\n", b"504 5.5.4 y\r\n"], 1, "504 5.5.4 y", Kind.ADMIN),
         ([b"535 5.7.8 first\r\n", h.close], 2, "535 5.7.8 first", Kind.ACCOUNT),
         ([h.log_in(b"535 5.7.8 first\r\n"), h.hang], 2, "535 5.7.8 first", Kind.ACCOUNT),
         ([lambda talk: (talk.say(b"535 5.7.8 bye\r\n"), h.close(talk)), h.close], 2, "535 5.7.8 bye", Kind.ACCOUNT),

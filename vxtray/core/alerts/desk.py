@@ -13,11 +13,9 @@ from itertools import islice
 import msgspec
 
 from vxtray import __version__
-from vxtray.core.alerts.document import alert_document
 from vxtray.core.alerts.rules import Alert, Rule, alerts_for
 from vxtray.core.events import SecurityEvent
 from vxtray.core.mail.outbox import Outbox, Outgoing
-from vxtray.core.mail.posting import mail_of, outgoing
 from vxtray.core.settings.tree import Settings
 from vxtray.core.store import EventStore
 
@@ -98,6 +96,9 @@ class AlertDesk:
     ) -> list[Outgoing]:
         if not settings.smtp.configured or not settings.alert_recipients or not settings.store.send:
             return []  # nobody to tell yet; the events themselves are stored and appear in the reports
+        from vxtray.core.alerts.document import alert_document
+        from vxtray.core.mail.posting import mail_of, outgoing
+
         pause, now, mails = self.pause(), self._clock(), []
         for alert in alerts:
             document = alert_document(
@@ -111,7 +112,8 @@ class AlertDesk:
             )
             mail = mail_of(document, settings.smtp, settings.alert_recipients, now)
             held = pause is not None and (pause.everything or alert.rule is not Rule.CRITICAL)
-            mails.append(outgoing(alert.key(uuid), "alert", mail, held=held))
+            urgent = alert.rule is Rule.CRITICAL
+            mails.append(outgoing(alert.key(uuid), "alert", mail, held=held, urgent=urgent))
         return mails
 
     def pause(self) -> Pause | None:

@@ -1,8 +1,9 @@
 """Which events raise an alert. Pure functions over events and settings, any thread."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from types import MappingProxyType
+from functools import lru_cache
+from itertools import product
 
 import msgspec
 
@@ -35,20 +36,31 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return f"alert:{store_uuid}:{self.event.seq}"
 
 
-def _is_waf(event: SecurityEvent, action: Action, settings: Alerts) -> bool:
-    severe_enough = event.severity.rank >= settings.minimum_severity.rank
-    return event.category is Category.WAF and event.action is action and severe_enough
+#: What the rules look at: category, action and severity.
+_Kind = tuple[Category, Action, Severity]
 
 
-#: ``minimum_severity`` holds for the two WAF rules only: a ban is always worth its switch, critical is critical.
-_MATCHES: Mapping[Rule, Callable[[SecurityEvent, Alerts], bool]] = MappingProxyType(
-    {
-        Rule.CRITICAL: lambda event, settings: settings.critical and event.severity is Severity.CRITICAL,
-        Rule.WAF_BLOCKED: lambda event, settings: settings.waf_blocked and _is_waf(event, Action.BLOCKED, settings),
-        Rule.NEW_BAN: lambda event, settings: settings.new_ban and event.action is Action.BANNED,
-        Rule.WAF_DETECTED: lambda event, settings: settings.waf_detected and _is_waf(event, Action.DETECTED, settings),
+def _matched(kind: _Kind, settings: Alerts) -> tuple[Rule, ...]:
+    """Return the rules that a kind of event matches, the most severe first.
+
+    ``minimum_severity`` holds for the two WAF rules only: a ban is always worth its switch, critical is critical.
+    """
+    category, action, severity = kind
+    waf = category is Category.WAF and severity.rank >= settings.minimum_severity.rank
+    matches = {
+        Rule.CRITICAL: settings.critical and severity is Severity.CRITICAL,
+        Rule.WAF_BLOCKED: settings.waf_blocked and waf and action is Action.BLOCKED,
+        Rule.NEW_BAN: settings.new_ban and action is Action.BANNED,
+        Rule.WAF_DETECTED: settings.waf_detected and waf and action is Action.DETECTED,
     }
-)
+    return tuple(rule for rule in Rule if matches[rule])
+
+
+@lru_cache(maxsize=8)
+def _told(settings: Alerts) -> Mapping[_Kind, tuple[Rule, ...]]:
+    """Return the kinds of event that raise an alert: most events raise none, and one look here must say so."""
+    kinds = product(Category, Action, Severity)
+    return {kind: matched for kind in kinds if (matched := _matched(kind, settings))}
 
 
 def alerts_for(events: Iterable[SecurityEvent], settings: Alerts, *, first_seq: int = 0) -> list[Alert]:
@@ -57,10 +69,9 @@ def alerts_for(events: Iterable[SecurityEvent], settings: Alerts, *, first_seq: 
     ``first_seq`` is given for events just stored, which do not carry their numbers yet: those of the first and,
     counting on, of all.
     """
-    alerts = []
+    alerts, told = [], _told(settings)
     for seq, event in enumerate(events, first_seq):
-        matched = tuple(rule for rule in Rule if _MATCHES[rule](event, settings))
-        if matched:
+        if matched := told.get((event.category, event.action, event.severity)):
             numbered = msgspec.structs.replace(event, seq=seq) if first_seq else event
             alerts.append(Alert(rule=matched[0], event=numbered, matched=matched))
     return alerts

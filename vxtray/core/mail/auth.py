@@ -3,6 +3,7 @@
 Pure, any thread. A mechanism answers challenges by their position; it never holds its answer in an error text.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -84,6 +85,44 @@ class Plain:
         return self._response
 
 
+class XOAuth2:
+    """XOAUTH2: user name and access token in one piece; a refusal comes as a challenge with JSON, then as a reply.
+
+    Google, "OAuth 2.0 mechanism" (developers.google.com/workspace/gmail/imap/xoauth2-protocol), and Microsoft,
+    "Authenticate an IMAP, POP or SMTP connection using OAuth". ``status`` is what the JSON says, empty without one.
+    """
+
+    name = "XOAUTH2"
+
+    def __init__(self, username: str, token: Secret) -> None:
+        self._response = f"user={username}\1auth=Bearer {token.reveal()}\1\1".encode()
+        self._asked = False
+        self.status = ""
+
+    @property
+    def initial(self) -> bytes | None:
+        """Return user name and token; a long one takes the form in two steps."""
+        return self._response
+
+    def respond(self, challenge: bytes) -> bytes:
+        """Answer an empty challenge with the token, once, and every other with nothing: that one is a refusal."""
+        if not challenge and not self._asked:
+            self._asked = True
+            return self._response
+        self.status = self.status or _status_in(challenge)
+        return b""
+
+
+def _status_in(challenge: bytes) -> str:
+    """Return the field ``status`` of XOAUTH2's refusal; nothing else of it is believed or shown."""
+    try:
+        said = json.loads(challenge)
+    except (ValueError, RecursionError):
+        return ""
+    status = said.get("status") if isinstance(said, dict) else None
+    return one_line(status, 20) if isinstance(status, str) else ""
+
+
 #: In the order in which they are tried.
 _PASSWORD_MECHANISMS: dict[str, type[Login] | type[Plain]] = {"LOGIN": Login, "PLAIN": Plain}
 
@@ -133,11 +172,14 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def choose(offered: Capabilities, host: str) -> tuple[str, ...]:
-    """Return the mechanisms to try, in order. Raises ``AuthError`` naming what is offered when none fits."""
-    fitting = tuple(name for name in _PASSWORD_MECHANISMS if name in offered.auth)
+def choose(offered: Capabilities, host: str, proven: str = "") -> tuple[str, ...]:
+    """Return the mechanisms to try, in order, beginning with the one that is ``proven`` to work there.
+
+    Raises ``AuthError`` naming what is offered when none fits.
+    """
+    fitting = [name for name in _PASSWORD_MECHANISMS if name in offered.auth]
     if fitting:
-        return fitting
+        return tuple(sorted(fitting, key=lambda name: name != proven))
     if not offered.auth:
         raise AuthError(
             N_("{host} offers no sign-in here, but a user name is set."),
@@ -166,6 +208,6 @@ def unsupported(reply: Reply) -> bool:
     return reply.enhanced == "5.7.4" or reply.code in {500, 502, 503, 504}
 
 
-def may_retry_with_plain(name: str, reply: Reply, names: Sequence[str]) -> bool:
-    """True for a 535 to LOGIN where PLAIN is offered: some servers refuse only the former. One try, never more."""
-    return name == Login.name and reply.code == 535 and Plain.name in names
+def may_retry_with_plain(name: str, reply: Reply, following: Sequence[str]) -> bool:
+    """True for a 535 to LOGIN where PLAIN would follow: some servers refuse only the former. One try, never more."""
+    return name == Login.name and reply.code == 535 and Plain.name in following

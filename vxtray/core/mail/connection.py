@@ -9,10 +9,12 @@ import binascii
 import contextlib
 import ipaddress
 import logging
+import time
 from collections.abc import Iterator
 
 import msgspec
 
+from vxtray.core.credentials import conceal
 from vxtray.core.errors import N_
 from vxtray.core.mail import certificates, transport
 from vxtray.core.mail.auth import MAX_CHALLENGES, Mechanism, too_many_challenges
@@ -31,9 +33,13 @@ from vxtray.core.mail.protocol import (
     command,
 )
 from vxtray.core.mail.replies import fault_of
+from vxtray.core.mail.transcript import Transcript
 from vxtray.core.settings.tree import Security, Smtp
 
 _log = logging.getLogger(__name__)
+
+#: Stands for what is said in a sign-in.
+_NOT_RECORDED = "(not recorded)"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +49,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     resolve: float = 10
     #: Connecting, each handshake, and each command with its answer.
     command: float = 30
+    #: Connecting alone, where that is to be shorter.
+    connect: float = 30
     #: 64 KiB of the mail (RFC 5321 4.5.3.2.5), and the mail as a whole.
     block: float = 180
     body: float = 1200
@@ -50,26 +58,34 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     final: float = 600
     #: The farewell, on which nothing depends.
     quit: float = 3
+    #: Everything together up to the final dot; None where only the phases are limited.
+    overall: float | None = None
 
     @classmethod
     def of(cls, settings: Smtp) -> "Limits":
         """Return the limits that the settings ask for."""
         seconds = float(settings.timeout_seconds)
-        return cls(resolve=min(10.0, seconds), command=seconds)
+        return cls(resolve=min(10.0, seconds), command=seconds, connect=seconds)
 
 
 class Connection:
     """A connection from look-up to QUIT. Stages must be called in the order of ``Session``."""
 
-    def __init__(self, settings: Smtp, limits: Limits, cutoff: transport.Cutoff) -> None:
+    def __init__(
+        self, settings: Smtp, limits: Limits, cutoff: transport.Cutoff, transcript: Transcript | None = None
+    ) -> None:
         self._settings = settings
         self._limits = limits
         self._cutoff = cutoff
+        self._transcript = transcript or Transcript(0)
+        self._end = time.monotonic() + limits.overall if limits.overall is not None else None
         self._parser = ReplyParser()
         self._addresses: list[transport.Address] = []
         self._stream: transport.Stream | None = None
         self.step = Stage.RESOLVE
         self.capabilities = Capabilities()
+        #: What was offered before STARTTLS, which counts for nothing afterwards (RFC 3207, 4.2).
+        self.capabilities_in_clear = Capabilities()
         self.greeting = ""
         self.certificate: certificates.Certificate | None = None
         #: False once a fault left the conversation in an unknown state, or after ``close``.
@@ -98,7 +114,10 @@ class Connection:
 
     def deadline(self, seconds: float = 0) -> transport.Deadline:
         """Return the deadline of one command, or of a phase of so many seconds; a cut ends it."""
-        return transport.Deadline(seconds or self._limits.command, self._cutoff.is_cut)
+        seconds = seconds or self._limits.command
+        if self._end is not None:
+            seconds = min(seconds, self._end - time.monotonic())
+        return transport.Deadline(seconds, self._cutoff.is_cut)
 
     def last_deadline(self) -> transport.Deadline:
         """Return the deadline of the final dot and its answer, which an ordinary cut leaves alone."""
@@ -110,6 +129,16 @@ class Connection:
     def addresses(self) -> tuple[str, ...]:
         """The IP addresses that the look-up found."""
         return tuple(str(address[0]) for _, address in self._addresses)
+
+    @property
+    def other_addresses(self) -> list[transport.Address]:
+        """Those found, without the one that answered."""
+        return [one for one in self._addresses if str(one[1][0]) != self.peer_ip]
+
+    def chain(self) -> tuple[certificates.Shown, ...]:
+        """Return the certificates that the server showed, its own first; empty without TLS."""
+        tls = self.stream.tls
+        return certificates.shown(tls) if tls is not None else ()
 
     @property
     def peer_ip(self) -> str:
@@ -130,7 +159,8 @@ class Connection:
     def connect(self) -> None:
         """Open the connection to the first address that answers."""
         with self.at(Stage.CONNECT):
-            self._stream = transport.Stream(transport.connect(self._addresses, self.deadline()))
+            self._stream = transport.Stream(transport.connect(self._addresses, self.deadline(self._limits.connect)))
+            self._transcript.note(f"connected to {self.peer_ip}, port {self._settings.port}")
             self.usable = True
 
     def greet(self) -> None:
@@ -149,9 +179,21 @@ class Connection:
             open_relay = self._settings.security is Security.NONE and not self._settings.signs_in
             if reply.code in {500, 502} and open_relay:
                 reply = self.command(f"HELO {name}")
+            elif reply.code in {500, 502}:
+                raise self._without_ehlo(reply.words)
             if reply.code != 250:
                 raise fault_of(reply, Stage.EHLO)
             self.capabilities = capabilities(reply)
+
+    def _without_ehlo(self, words: str) -> ProtocolError:
+        return ProtocolError(
+            N_("{host} does not know EHLO, so there is neither encryption nor a sign-in; nothing was sent."),
+            N_("Check server and port (587 or 465); if it used to work, something in between may interfere."),
+            step=Stage.EHLO,
+            kind=Kind.ADMIN,
+            reply=words,
+            host=self._settings.host,
+        )
 
     def protect(self) -> None:
         """Bring up TLS: at once, or by STARTTLS, which is never skipped when it was chosen (RFC 3207)."""
@@ -159,12 +201,32 @@ class Connection:
             context = certificates.client_context(self._settings.ca_file)
         if self._settings.security is Security.STARTTLS:
             self.hello()
+            self.capabilities_in_clear = self.capabilities
             with self.at(Stage.TLS):
                 self._ask_for_tls()
         with self.at(Stage.TLS):
             self.stream.start_tls(context, ascii_host(self._settings.host), self.deadline())
             assert self.stream.tls is not None
             self.certificate = certificates.describe(self.stream.tls)
+            self._transcript.note(f"{self.certificate.version}, {self.certificate.cipher}")
+
+    def show_certificates(self) -> tuple[certificates.Shown, ...]:
+        """Fetch what the server shows, trusted or not, to tell a person about it; the connection ends with that.
+
+        Nothing is ever sent over the protection that this brings up. Stages up to ``greet`` come before it (with
+        implicit TLS, up to ``connect``). Raises ``MailError``.
+        """
+        if self._settings.security is Security.STARTTLS:
+            self.hello()
+            with self.at(Stage.TLS):
+                self._ask_for_tls()
+        with self.at(Stage.TLS):
+            try:
+                self.stream.start_tls(certificates.blind_context(), ascii_host(self._settings.host), self.deadline())
+                assert self.stream.tls is not None
+                return certificates.shown(self.stream.tls)
+            finally:
+                self.drop()
 
     def _ask_for_tls(self) -> None:
         if not self.capabilities.starttls:
@@ -176,13 +238,24 @@ class Connection:
                 host=self._settings.host,
                 port=self._settings.port,
             )
-        reply = self.command("STARTTLS")
+        reply = self._answer_to_starttls()
         if reply.code != 220:
             fault = fault_of(reply, Stage.TLS)
             raise fault if isinstance(fault, TlsError) else self._interference(reply.words)
         # What came in the same breath was not protected and must never be read as if it were (nostarttls.secvuln.info).
         if self._parser.pending or self.stream.waiting():
             raise self._interference("")
+
+    def _answer_to_starttls(self) -> Reply:
+        """Ask, and take half a line with TLS behind it, or no reply at all, for what it is."""
+        try:
+            return self.command("STARTTLS")
+        except Malformed as fault:
+            raise self._interference(fault.shown) from fault
+        except TimeoutError as fault:
+            if self._parser.holds(b"\x16\x03"):  # the beginning of a TLS record (RFC 8446, 5.1)
+                raise self._interference("") from fault
+            raise
 
     def _interference(self, words: str) -> TlsError:
         return TlsError(
@@ -198,16 +271,15 @@ class Connection:
 
     def command(self, text: str) -> Reply:
         """Say one command and return the answer."""
-        return self._exchange(command(text))
+        return self._exchange(command(text), text)
 
-    def _exchange(self, line: bytes) -> Reply:
+    def _exchange(self, line: bytes, shown: str) -> Reply:
+        """Send a line and return the answer; ``shown`` stands for the line in the transcript."""
         deadline = self.deadline()
         self.expect_silence()
+        self._transcript.said(shown)
         self.stream.send(line, deadline)
-        reply = self.read_reply(deadline)
-        if reply.code == 421:  # the server is leaving (RFC 5321 3.8)
-            self.drop()
-        return reply
+        return self.read_reply(deadline)
 
     def expect_silence(self) -> None:
         """Make sure that it is our turn; otherwise every later answer would belong to the question before it."""
@@ -229,6 +301,9 @@ class Connection:
         """Wait for one whole reply."""
         while (reply := self._parser.next_reply()) is None:
             self._parser.feed(self.stream.receive(deadline))
+        self._transcript.heard(reply)
+        if reply.code == 421:  # the server is leaving (RFC 5321 3.8)
+            self.drop()
         return reply
 
     def authenticate(self, mechanism: Mechanism) -> Reply:
@@ -245,7 +320,7 @@ class Connection:
                 except AuthError:
                     self._break_off()
                     raise
-                reply = self._exchange(_auth_line(answer))
+                reply = self._exchange(_auth_line(answer), _NOT_RECORDED)
             if reply.code != 235 and not reply.refused:
                 raise ProtocolError(
                     N_("The mail server gave an answer to the sign-in that does not belong there."),
@@ -257,17 +332,24 @@ class Connection:
             return reply
 
     def _begin(self, mechanism: Mechanism) -> Reply:
-        start = f"AUTH {mechanism.name}".encode("ascii")
+        shown = f"AUTH {mechanism.name}"
+        start = shown.encode("ascii")
         if mechanism.initial is not None:
-            line = start + b" " + (base64.b64encode(mechanism.initial) or b"=") + b"\r\n"
+            response = base64.b64encode(mechanism.initial) or b"="
+            conceal(response.decode("ascii"))
+            line = start + b" " + response + b"\r\n"
             if len(line) <= MAX_COMMAND:
-                return self._exchange(line)
-        return self._exchange(start + b"\r\n")
+                return self._exchange(line, f"{shown} {_NOT_RECORDED}")
+            reply = self._exchange(start + b"\r\n", shown)
+            if reply.code not in {500, 501} or len(line) > MAX_AUTH_LINE:
+                return reply
+            return self._exchange(line, f"{shown} {_NOT_RECORDED}")  # this server wants it in one, however long
+        return self._exchange(start + b"\r\n", shown)
 
     def _break_off(self) -> None:
         """Cancel the exchange (RFC 4954 section 4); what the server says to it does not matter."""
         with contextlib.suppress(*SYSTEM_FAULTS, MailError):
-            self._exchange(b"*\r\n")
+            self._exchange(b"*\r\n", "*")
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -277,6 +359,7 @@ class Connection:
             with contextlib.suppress(*SYSTEM_FAULTS, MailError):
                 deadline = self.deadline(self._limits.quit)
                 self.expect_silence()
+                self._transcript.said("QUIT")
                 self.stream.send(command("QUIT"), deadline)
                 self.read_reply(deadline)
         self.drop()
@@ -285,6 +368,8 @@ class Connection:
         """Close without a word."""
         self.usable = False
         if self._stream is not None:
+            if self._parser.bare_line_ends:
+                self._transcript.note(f"{self._parser.bare_line_ends} lines ended in LF alone")
             self._stream.close()
             self._stream = None
 
@@ -298,7 +383,9 @@ def _decoded(challenge: str) -> bytes:
 
 
 def _auth_line(answer: bytes) -> bytes:
-    line = base64.b64encode(answer) + b"\r\n"
+    response = base64.b64encode(answer)
+    conceal(response.decode("ascii"))
+    line = response + b"\r\n"
     if len(line) > MAX_AUTH_LINE:
         raise AuthError(
             N_("The user name or the password is too long to be sent."),

@@ -1,38 +1,34 @@
-"""Between outbox and SMTP: what a fault means for the queue, and when the account must be left alone.
+"""Between outbox and SMTP: hands mails over, one connection for as many as are due, at the pace that is allowed.
 
-Runs on ``vx-outbox``, or on a command's own thread when no program runs.
+Runs on ``vx-outbox``, or on a command's own thread when no program runs; ``cut_off`` and ``mended`` on any thread.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from vxtray.core.credentials import CredentialStore, Secret, smtp_account
-from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
-from vxtray.core.mail.faults import (
-    AuthError,
-    Kind,
-    MailError,
-    MessageRefused,
-    RecipientResult,
-    RecipientsRefused,
-    Stage,
-)
-from vxtray.core.mail.outbox import Outcome, Parcel, Verdict
-from vxtray.core.mail.smtp import Delivery, send
+from vxtray.core.errors import CredentialError, NotConfigured
+from vxtray.core.mail import network, verdicts
+from vxtray.core.mail.connection import Limits
+from vxtray.core.mail.faults import MailError
+from vxtray.core.mail.outcome import Outcome, Verdict
+from vxtray.core.mail.pacing import Bucket, pace_of
+from vxtray.core.mail.records import Parcel
+from vxtray.core.mail.smtp import Delivery, Session
 from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Smtp
 
 log = logging.getLogger(__name__)
 
-#: A refusal of these kinds says something about the account, not about the recipient.
-_NOT_THE_ADDRESS = frozenset({Kind.ACCOUNT, Kind.ADMIN})
+#: A connection that was not used for so long is closed: servers close it themselves, and rarely politely.
+IDLE_SECONDS = 30.0
 
-#: While the keyring is locked, the whole queue waits this long, not each mail on its own.
-_LOCKED_PAUSE = timedelta(minutes=1)
-
-#: A fault that may heal by itself (a certificate renewed) is looked at again this seldom; a refused password never is.
-_SLOW_PROBE = timedelta(minutes=30)
+#: The wall clock went on so much further than the monotonic one: the computer slept meanwhile.
+_SLEPT_SECONDS = 30.0
 
 
 def secret_for(smtp: Smtp, credentials: CredentialStore) -> Secret | None:
@@ -40,32 +36,55 @@ def secret_for(smtp: Smtp, credentials: CredentialStore) -> Secret | None:
     return credentials.get(smtp_account(smtp)) if smtp.signs_in else None
 
 
-class Courier:
-    """Delivers parcels with the settings in force, and remembers the fault that stops every mail."""
+def _unrecorded(_mail: int, _now: datetime) -> None:
+    """For couriers without an outbox."""
 
-    def __init__(self, smtp: Smtp, credentials: CredentialStore, clock: Callable[[], datetime]) -> None:
+
+class Courier:
+    """Delivers parcels with the settings in force."""
+
+    def __init__(
+        self,
+        smtp: Smtp,
+        credentials: CredentialStore,
+        clock: Callable[[], datetime],
+        *,
+        dot_follows: Callable[[int, datetime], None] = _unrecorded,
+        fingerprint: Callable[[Smtp], str] = lambda _smtp: "",
+        monotonic: Callable[[], float] = time.monotonic,
+        default_route: Callable[[], bool] = network.default_route,
+        limits: Callable[[Smtp], Limits] = Limits.of,
+    ) -> None:
+        """``dot_follows`` puts on record that a mail may arrive from now on; ``fingerprint`` names settings and secret.
+
+        ``clock`` tells the time, ``monotonic`` counts seconds that the computer was awake, ``limits`` says how long
+        each phase may take.
+        """
         self.smtp = smtp
-        self.fault: VxtrayError | None = None
         self._credentials = credentials
         self._clock = clock
+        self._dot_follows = dot_follows
+        self._fingerprint = fingerprint
+        self._monotonic = monotonic
+        self._default_route = default_route
+        self._limits = limits
         self._cutoff = Cutoff()
-        self._paused_until: datetime | None = None
-        self._paused = False
-        self._mended = 0
+        self._changes = 0
+        self._session: Session | None = None
+        self._session_of = 0
+        self._proven = "", 0  # the mechanism that signed us in, and as of which change
+        self._peer = ""
+        self._used_at = 0.0
+        self._bucket = Bucket(pace_of(smtp.host), monotonic)
 
-    @property
-    def ready(self) -> bool:
-        """False while nothing can leave: not set up, or the account waits for a person."""
-        if not self.smtp.configured:
-            return False
-        return not self._paused or (self._paused_until is not None and self._clock() >= self._paused_until)
+    # --- any thread --------------------------------------------------------------------------------------------------
 
     def mended(self, smtp: Smtp) -> None:
-        """Try again with these settings: they, the password or a person's wish changed."""
+        """Use these settings from now on, over a new connection: they or the password changed."""
+        if smtp.host != self.smtp.host:
+            self._bucket = Bucket(pace_of(smtp.host), self._monotonic)
         self.smtp = smtp
-        self.fault = None
-        self._mended += 1
-        self._paused = False
+        self._changes += 1
 
     def cut_off(self, *, in_doubt: bool = False) -> None:
         """End the delivery in hand, and begin no other; any thread.
@@ -74,75 +93,123 @@ class Courier:
         """
         self._cutoff.cut(in_doubt=in_doubt)
 
+    def seconds_to_next(self) -> float:
+        """Return how long the pace makes the next mail wait, 0 when it may leave now."""
+        return self._bucket.seconds()
+
+    def idle_left(self) -> float | None:
+        """Return the seconds until an unused connection is to be closed (``rest``), None where none is open."""
+        return None if self._session is None else max(0.0, self._used_at + IDLE_SECONDS - self._monotonic())
+
+    # --- the delivering thread ---------------------------------------------------------------------------------------
+
+    def rest(self, *, now: bool = False) -> None:
+        """Close a connection that was not used for a while, or any with ``now``."""
+        left = self.idle_left()
+        if self._session is not None and (now or left == 0 or self._session_of != self._changes):
+            self._session.close()
+            self._session = None
+
     def deliver(self, parcel: Parcel) -> Outcome:
         """Try one mail once, and say what that means for it and for the others.
 
         Raises ``MailError`` only where it was cut off: nothing was sent, and nothing is known of the server.
         """
-        smtp, mended = self.smtp, self._mended  # once: the settings may change while we talk to the server
+        smtp, change = self.smtp, self._changes  # once: the settings may change while we talk to the server
+        began = self._clock(), self._monotonic()
+        self._bucket.take()
         try:
-            secret = secret_for(smtp, self._credentials)
-            delivery = send(smtp, secret, parcel.mail_from, parcel.recipients, parcel.data, self._cutoff)
+            outcome = verdicts.accepted(self._hand_over(smtp, parcel))
         except (CredentialError, NotConfigured) as error:
-            return self._stopped(error, Verdict.WAIT if error.transient else Verdict.ACCOUNT, mended)
-        except RecipientsRefused as error:
-            if all(result.kind in _NOT_THE_ADDRESS for result in error.recipients.values()):
-                return self._failed(error, mended)  # "relay access denied": every mail would be lost one by one
-            self.fault = None
-            return _refused_by_recipient(error)
+            outcome = verdicts.without_secret(error)
         except MailError as error:
-            return self._failed(error, mended)
-        self.fault = None
-        self._paused = False
-        return _accepted(delivery)
+            outcome = self._failed(error, smtp, parcel, began)
+        if outcome.verdict not in {Verdict.SENT, Verdict.DOUBT} and change != self._changes:
+            return Outcome(verdict=Verdict.WAIT, wait=timedelta())  # the fault of settings that nobody uses any more
+        about = self._fingerprint(smtp) if outcome.error is not None else ""
+        return msgspec.structs.replace(outcome, fingerprint=about, **self._way())
 
-    def _failed(self, error: MailError, mended: int) -> Outcome:
+    def _failed(self, error: MailError, smtp: Smtp, parcel: Parcel, began: tuple[datetime, float]) -> Outcome:
         if self._cutoff.is_cut() and not error.in_doubt:
             raise error
         log.info("delivery failed at %s: %s", error.step, error)
-        if error.transient or error.in_doubt:
-            self.fault = error
-            return Outcome(verdict=Verdict.LATER, stage=error.step, reply=error.reply or str(error))
-        if isinstance(error, MessageRefused):
-            return Outcome(verdict=Verdict.FAILED, stage=error.step, reply=error.reply or str(error))
-        return self._stopped(error, Verdict.ACCOUNT, mended, stage=error.step, reply=error.reply)
+        seconds = self._monotonic() - began[1]
+        if error.transient and not error.in_doubt:
+            if network.missing(error.__cause__, error.step, seconds, self._default_route):
+                return verdicts.without_network()
+            if not error.reply and (self._clock() - began[0]).total_seconds() - seconds > _SLEPT_SECONDS:
+                return verdicts.cut_off_by_suspend()
+        outcome = verdicts.failed(error, smtp)
+        from vxtray.core.mail.lighter import lighter  # heavy: Python's email
 
-    def _stopped(
-        self, error: VxtrayError, verdict: Verdict, mended: int, stage: str = Stage.AUTH, reply: str = ""
-    ) -> Outcome:
-        if mended == self._mended:  # else this was the fault of settings that nobody uses any more
-            self.fault = error
-            probe = self._clock() + (_LOCKED_PAUSE if verdict is Verdict.WAIT else _SLOW_PROBE)
-            self._paused_until = None if isinstance(error, AuthError) else probe
-            self._paused = True
-        return Outcome(verdict=verdict, stage=stage, reply=reply or str(error))
+        if verdicts.too_large(error) and (less := lighter(parcel.data)) is not None:
+            data, name = less
+            log.info("mail %d is too large; it goes without %s", parcel.id, name)
+            return msgspec.structs.replace(outcome, verdict=Verdict.LIGHTER, data=data, refused={}, error=None)
+        return outcome
 
+    def _hand_over(self, smtp: Smtp, parcel: Parcel) -> Delivery:
+        """Deliver over the open connection; where the server ends that one, once more over a new one.
 
-def _accepted(delivery: Delivery) -> Outcome:
-    accepted = tuple(address for address, result in delivery.recipients.items() if result.ok)
-    refused, postponed = _not_accepted(delivery.recipients)
-    return Outcome(
-        verdict=Verdict.SENT,
-        stage=Stage.DATA,
-        reply=delivery.reply,
-        accepted=accepted,
-        refused=refused,
-        postponed=postponed,
-    )
+        Servers limit the mails of a connection or close idle ones, with 421 or without a word: that is no failure.
+        """
+        people = parcel.recipients[: self._bucket.pace.recipients]
+        if self._reusable():
+            assert self._session is not None
+            try:
+                return self._over(self._session, parcel, people)
+            except MailError as error:
+                if self._session.usable or error.in_doubt or not error.transient or self._cutoff.is_cut():
+                    raise
+        return self._over(self._open(smtp), parcel, people)
 
+    def _over(self, session: Session, parcel: Parcel, people: tuple[str, ...]) -> Delivery:
+        self._used_at = self._monotonic()
+        try:
+            return session.deliver(
+                parcel.mail_from, people, parcel.data, lambda: self._dot_follows(parcel.id, self._clock())
+            )
+        finally:
+            self._used_at = self._monotonic()
 
-def _not_accepted(results: Mapping[str, RecipientResult]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the replies for those refused for good, and for those who may have the mail later."""
-    refused = {a: r.reply for a, r in results.items() if not r.ok and r.kind is not Kind.TEMPORARY}
-    return refused, {a: r.reply for a, r in results.items() if not r.ok and r.kind is Kind.TEMPORARY}
+    def _reusable(self) -> bool:
+        """Return whether the open connection still answers; RSET also forgets whatever was left of the mail before."""
+        self.rest()
+        if self._session is None:
+            return False
+        try:
+            self._session.reset()
+        except MailError:
+            log.info("the mail server ended the connection; a new one is opened")
+        return self._session.usable
 
+    def _open(self, smtp: Smtp) -> Session:
+        self.rest(now=True)
+        self._session_of = change = self._changes
+        proven, proven_of = self._proven
+        session = Session(
+            smtp,
+            secret_for(smtp, self._credentials),
+            self._limits(smtp),
+            cutoff=self._cutoff,
+            proven=proven if proven_of == change else "",
+        ).__enter__()
+        self._proven = session.mechanism, change
+        self._session, self._peer, self._used_at = session, session.connection.peer_ip, self._monotonic()
+        pace = pace_of(smtp.host, self._peer)
+        if pace != self._bucket.pace:
+            self._bucket = Bucket(pace, self._monotonic)
+            self._bucket.take()
+        return session
 
-def _refused_by_recipient(error: RecipientsRefused) -> Outcome:
-    refused, postponed = _not_accepted(error.recipients)
-    return Outcome(
-        verdict=Verdict.LATER if postponed or error.transient else Verdict.FAILED,
-        stage=error.step,
-        reply=error.reply or str(error),
-        refused=refused,
-        postponed=postponed,
-    )
+    def _way(self) -> dict[str, str]:
+        """Return what is to be kept of the connection that was used."""
+        session = self._session
+        if session is None:
+            return {}
+        certificate = session.connection.certificate
+        return {
+            "peer": self._peer,
+            "mechanism": session.mechanism,
+            "tls": certificate.version if certificate is not None else "",
+        }

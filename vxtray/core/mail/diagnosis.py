@@ -62,6 +62,10 @@ _TOO_OLD = (
     "NO_CIPHERS",
 )
 _WEAK_KEY = ("KEY_TOO_SMALL", "MD_TOO_WEAK", "DH_KEY", "EE_KEY", "CA_KEY")
+_OUR_CERTIFICATE = (
+    N_("{host} asks for a certificate of this computer, and vxtray has none to show."),
+    N_("Ask the mail administrator for a way in without one, usually port 587 with a user name and a password."),
+)
 _NOT_TLS = (
     "WRONG_VERSION_NUMBER",
     "HTTP_REQUEST",
@@ -200,6 +204,8 @@ def _tls(fault: ssl.SSLError, step: Stage, settings: Smtp) -> MailError:
     reason = fault.reason or ""
     if any(mark in reason for mark in _NOT_TLS):
         return _fault(TlsError, _not_tls(settings), step, settings, Kind.ACCOUNT)
+    if "CERTIFICATE_REQUIRED" in reason:
+        return _fault(TlsError, _OUR_CERTIFICATE, step, settings, Kind.ADMIN)
     if any(mark in reason for mark in _WEAK_KEY):
         return _fault(TlsError, _TOO_WEAK, step, settings, Kind.ADMIN)
     if any(mark in reason for mark in _TOO_OLD):
@@ -237,4 +243,8 @@ def _certificate(fault: ssl.SSLCertVerificationError, step: Stage, settings: Smt
             N_("If it is your own server, give its authority's certificate as CA file."),
         )
     detail = one_line(getattr(fault, "verify_message", "") or str(fault), 200)
-    return _fault(TlsError, texts, step, settings, Kind.ACCOUNT, detail)
+    found = _fault(TlsError, texts, step, settings, Kind.ACCOUNT, detail)
+    assert isinstance(found, TlsError)
+    found.about_certificate = True
+    found.without_issuer = texts is _UNKNOWN_ISSUER
+    return found

@@ -31,6 +31,7 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
 _CID = re.compile(r"[A-Za-z0-9._-]+(?:@[A-Za-z0-9.-]+)?")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_DESCRIBES_PARTS = re.compile(rb"(?:content-[a-z-]+|mime-version):", re.IGNORECASE)
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
 
@@ -82,6 +83,34 @@ def compose(mail: Mail) -> bytes:
     data = b"".join(line.encode("ascii") + b"\r\n" for line in _headers(mail)) + _body(mail).as_bytes(policy=_POLICY)
     require_wire_safe(data)
     return data
+
+
+def renewed(data: bytes, message_id: str, date: datetime) -> bytes:
+    """Return a composed mail with another Message-ID and Date: the same content as a mail of its own."""
+    head, blank, body = data.partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    fresh = {b"date:": f"Date: {format_datetime(date)}", b"message-id:": f"Message-ID: {message_id}"}
+    for position, line in enumerate(lines):
+        name = line.partition(b":")[0].lower() + b":"
+        if name in fresh:
+            lines[position] = fresh[name].encode("ascii")
+    return b"\r\n".join(lines) + blank + body
+
+
+def with_parts(data: bytes, message: EmailMessage) -> bytes:
+    """Return a composed mail with other parts: those of ``message``; every other header stays byte by byte."""
+    head = data.partition(b"\r\n\r\n")[0]
+    new_head, blank, body = message.as_bytes(policy=_POLICY).partition(b"\r\n\r\n")
+    fields = [field for field in _fields(head) if not _DESCRIBES_PARTS.match(field)]
+    fields += [field for field in _fields(new_head) if _DESCRIBES_PARTS.match(field)]
+    data = b"\r\n".join(fields) + blank + body
+    require_wire_safe(data)
+    return data
+
+
+def _fields(head: bytes) -> list[bytes]:
+    """Return the header fields, folded as they are."""
+    return re.split(rb"\r\n(?![ \t])", head)
 
 
 # --- headers ---------------------------------------------------------------------------------------------------------

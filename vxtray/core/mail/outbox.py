@@ -1,122 +1,82 @@
 """The outbox: each mail is on disk before the first try, and nothing leaves it unaccounted for.
 
-It does not know SMTP: it is given a function that delivers. Any thread may call (see ``statefile``).
+It does not know SMTP: it is given a function that delivers. Two things may wait: a mail, which then has a pause of its
+own, and the whole queue, which a ``Hold`` stops; while it lasts, one mail at a time probes, and a success lets all go.
+Any thread may call (see ``statefile``); one at a time delivers.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
-from vxtray.core.errors import N_, UsageError
-from vxtray.core.mail.statefile import StateFile, as_text, set_fact, settle_period
+from vxtray.core.errors import N_, StoreError, UsageError
+from vxtray.core.mail import backoff
+from vxtray.core.mail.chronicle import Chronicle
+from vxtray.core.mail.hold import Cause, Hold, after, decoded, encoded
+from vxtray.core.mail.outcome import Outcome, Suspicion, Verdict
+from vxtray.core.mail.records import Delivery, Entry, Happening, Outgoing, Parcel, State, note
+from vxtray.core.mail.rows import Unreadable, count_round, expire, fact, insert, mark, next_in_turn, parcel_of, record
+from vxtray.core.mail.statefile import as_text, set_fact, settle_period
 
-#: Minutes to the next try after each temporary failure; the last one repeats (peers' habits and RFC 5321, 4.5.4.1).
-_PAUSES = (1, 2, 5, 10, 15)
-_GIVE_UP_AFTER = timedelta(days=3)
-#: And never before so many tries: a mail that lay waiting over a long weekend is not given up at its first greylisting.
-_FEWEST_TRIES = 20
+__all__ = [
+    "Delivery",
+    "Entry",
+    "Happening",
+    "Outbox",
+    "Outcome",
+    "Outgoing",
+    "Parcel",
+    "State",
+    "Suspicion",
+    "Verdict",
+]
 
+_HOLD = "hold"
+_FLUSHED = "mails-flushed"
 
-class State(StrEnum):
-    """Where a mail stands."""
+#: So many mails in a row that the server takes up to DATA and then postpones: it is the server, not the mails.
+_REFUSED_IN_A_ROW = 3
 
-    QUEUED = "queued"
-    HELD = "held"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
+_IN_DOUBT = N_("vxtray ended after the final dot: the mail may have arrived, and a second copy is possible.")
+_UNREADABLE = N_("This mail cannot be read from the disk any more.")
 
-
-class Verdict(StrEnum):
-    """What became of one attempt."""
-
-    SENT = "sent"
-    LATER = "later"
-    FAILED = "failed"
-    ACCOUNT = "account"  # nothing can leave until a person mends the account: no mail is tried again meanwhile
-    WAIT = "wait"  # no attempt was possible (keyring locked, no network): not counted
-
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail to be queued. ``key`` makes it unique for ever; ``data`` is the message as it goes over the wire."""
-
-    key: str
-    kind: str
-    subject: str
-    message_id: str
-    mail_from: str
-    recipients: tuple[str, ...]
-    data: bytes
-    held: bool = False
+_NOT_TRIED = Outcome(verdict=Verdict.WAIT, wait=timedelta())
 
 
-class Parcel(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail in hand: what is still to be delivered, to whom."""
-
-    id: int
-    kind: str
-    subject: str
-    message_id: str
-    mail_from: str
-    recipients: tuple[str, ...]
-    data: bytes
-    tries: int
+def _always() -> bool:
+    return True
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of the function that delivers.
-
-    ``accepted`` names recipients; ``refused`` for good and ``postponed`` by a temporary refusal each with the reply.
-    """
-
-    verdict: Verdict
-    stage: str = ""
-    reply: str = ""
-    accepted: tuple[str, ...] = ()
-    refused: Mapping[str, str] = {}
-    postponed: Mapping[str, str] = {}
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt, as told to the outside."""
-
-    parcel: Parcel
-    outcome: Outcome
-    state: State
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail as listed."""
-
-    id: int
-    key: str
-    kind: str
-    subject: str
-    message_id: str
-    mail_from: str
-    added_at: str
-    state: str
-    next_try_at: str
-    settled_at: str
-    reply: str
-    tries: int
-
-
-_ENTRY = ", ".join(Entry.__struct_fields__)
-
-
-class Outbox(StateFile):
+class Outbox(Chronicle):
     """The queue of mails and the small facts that must be as durable as they are."""
 
+    def __init__(self, path: Path, jitter: Callable[[timedelta], timedelta] = backoff.jittered) -> None:
+        """Open or make the file; ``jitter`` varies a pause a little. Raises ``StoreError``."""
+        super().__init__(path)
+        self._jitter = jitter
+        self._postponed_in_a_row = 0
+        self._unflushed = False
+        self._unsettled: tuple[Parcel, Outcome, datetime, datetime] | None = None
+
     def recover(self) -> int:
-        """Queue again what a crash left in hand, with the same bytes and Message-ID; return how many."""
+        """Queue again what a crash left in hand, with the same bytes and Message-ID; return how many.
+
+        One whose final dot was about to be sent gets an attempt of its own that says so: it may have arrived.
+        """
         with self._transaction() as db:
-            return db.execute("UPDATE mails SET state = 'queued' WHERE state = 'sending'").rowcount
+            db.execute(
+                "INSERT INTO attempts (mail, at, seconds, stage, outcome, reply)"
+                " SELECT id, dot_at, 0, 'data', ?, ? FROM mails WHERE state = 'sending' AND dot_at != ''",
+                (Verdict.DOUBT, _IN_DOUBT),
+            )
+            db.execute(
+                "UPDATE mails SET tries = tries + 1, reply = ? WHERE state = 'sending' AND dot_at != ''", (_IN_DOUBT,)
+            )
+            return db.execute("UPDATE mails SET state = 'queued', dot_at = '' WHERE state = 'sending'").rowcount
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
@@ -130,120 +90,196 @@ class Outbox(StateFile):
         now: datetime,
         *,
         facts: Mapping[str, str] | None = None,
-        period: tuple[str, str] | None = None,
+        periods: Mapping[str, str] | None = None,
+        happened: tuple[str, dict[str, object]] | None = None,
     ) -> int:
-        """Queue mails and set facts, and settle a report period, in one transaction; return how many were new."""
+        """Queue mails, set facts, settle report periods and note what happened, in one transaction.
+
+        Return how many mails were new. ``periods`` gives the outcome of each key.
+        """
         added = 0
         with self._transaction() as db:
             for mail in mails:
-                added += _insert(db, mail, now)
+                added += insert(db, mail, now) != 0
             for name, value in (facts or {}).items():
                 set_fact(db, name, value)
-            if period is not None:
-                settle_period(db, *period, now)
+            for key, became in (periods or {}).items():
+                settle_period(db, key, became, now)
+            if happened is not None:
+                note(db, now, *happened)
         return added
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def deliver_due(self, deliver: Callable[[Parcel], Outcome], now: Callable[[], datetime]) -> Iterator[Delivery]:
+    def deliver_due(
+        self,
+        deliver: Callable[[Parcel], Outcome],
+        now: Callable[[], datetime],
+        may_send: Callable[[], bool] = _always,
+    ) -> Iterator[Delivery]:
         """Hand each due mail to ``deliver``, one after the other, and record what became of it.
 
-        Ends when nothing more is due, or after an outcome that concerns every mail (``ACCOUNT``, ``WAIT``).
+        Ends when nothing more is due, when the queue must wait, or when ``may_send`` (asked before each) says no.
         """
-        while (parcel := self._take(now())) is not None:
-            began = now()
-            try:
-                outcome = deliver(parcel)
-            except BaseException:
-                self._put_back(parcel)
-                raise
-            state = self._settle(parcel, outcome, began, now())
-            yield Delivery(parcel=parcel, outcome=outcome, state=state)
-            if outcome.verdict in {Verdict.ACCOUNT, Verdict.WAIT}:
-                return
+        if self._unsettled is not None:  # what a full disk kept from being recorded
+            yield self._settle(*self._unsettled)
+        try:
+            while may_send() and (parcel := self._take(now())) is not None:
+                began = now()
+                try:
+                    outcome = self._weighed(deliver(parcel))
+                except BaseException:
+                    self._settle(parcel, _NOT_TRIED, began, now())
+                    raise
+                yield self._settle(parcel, outcome, began, now())
+        finally:
+            self._flush(now())
+
+    def dot_follows(self, mail: int, now: datetime) -> None:
+        """Put on record that a mail's final dot is about to be sent: from here on it may arrive."""
+        with self._transaction() as db:
+            db.execute("UPDATE mails SET dot_at = ? WHERE id = ?", (as_text(now), mail))
+        self._unflushed = False
+
+    def _flush(self, now: datetime) -> None:
+        """Bring on the disk that the last mail of a burst was sent; that of the others came with the next one's dot.
+
+        So a mail costs one wait for the disk, and still at most one mail is in doubt after a power cut.
+        """
+        if self._unflushed:
+            with contextlib.suppress(StoreError), self._transaction() as db:  # full: it is recorded, if not yet safe
+                set_fact(db, _FLUSHED, as_text(now))
+            self._unflushed = False
 
     def _take(self, now: datetime) -> Parcel | None:
-        with self._transaction() as db:
-            row = db.execute(
-                "SELECT id, kind, subject, message_id, mail_from, data, tries FROM mails"
-                " WHERE state = 'queued' AND next_try_at <= ? ORDER BY kind = 'report', next_try_at, id LIMIT 1",
-                (as_text(now),),
-            ).fetchone()
-            if row is None:
+        while True:
+            hold, found = self.hold(), None
+            if hold is not None and hold.in_force(now):
                 return None
-            db.execute("UPDATE mails SET state = 'sending' WHERE id = ?", (row[0],))
-            waiting = db.execute("SELECT address FROM recipients WHERE mail = ? AND state = 'queued'", (row[0],))
-            return Parcel(
-                id=row[0],
-                kind=row[1],
-                subject=row[2],
-                message_id=row[3],
-                mail_from=row[4],
-                data=row[5],
-                tries=row[6],
-                recipients=tuple(address for (address,) in waiting),
+            with contextlib.suppress(Unreadable), self._transaction(durable=False) as db:
+                found = next_in_turn(db, now, probing=hold is not None)
+                if found is None:
+                    return None
+                parcel = parcel_of(db, found)
+                db.execute("UPDATE mails SET state = 'sending', dot_at = '' WHERE id = ?", (found,))
+                return parcel  # not durable: a power cut finds the mail queued, as it should
+            if found is not None:
+                self._park(found, now)
+
+    def _park(self, mail: int, now: datetime) -> None:
+        """Keep an unreadable mail from stopping those behind it."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE mails SET state = 'failed', settled_at = ?, reply = ? WHERE id = ?",
+                (as_text(now), _UNREADABLE, mail),
             )
 
-    def _put_back(self, parcel: Parcel) -> None:
-        with self._transaction() as db:
-            db.execute("UPDATE mails SET state = 'queued' WHERE id = ?", (parcel.id,))
-
-    def _settle(self, parcel: Parcel, outcome: Outcome, began: datetime, now: datetime) -> State:
-        with self._transaction() as db:
-            counted = outcome.verdict is not Verdict.WAIT
-            if counted:
-                db.execute(
-                    "INSERT INTO attempts (mail, at, seconds, stage, outcome, reply) VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        parcel.id,
-                        as_text(began),
-                        (now - began).total_seconds(),
-                        outcome.stage,
-                        outcome.verdict,
-                        outcome.reply,
-                    ),
-                )
+    def _settle(self, parcel: Parcel, outcome: Outcome, began: datetime, now: datetime) -> Delivery:
+        self._unsettled = parcel, outcome, began, now  # for later, should the disk be full
+        self._unflushed = outcome.verdict is Verdict.SENT
+        with self._transaction(durable=not self._unflushed) as db:
+            counted = outcome.verdict not in {Verdict.WAIT, Verdict.LIGHTER}
+            if outcome.verdict is not Verdict.WAIT:
+                record(db, parcel, outcome, began, now)
             for address in outcome.accepted:
-                _mark(db, parcel.id, address, "sent", outcome.reply)
+                mark(db, parcel.id, address, "sent", outcome.reply)
             for address, reply in outcome.refused.items():
-                _mark(db, parcel.id, address, "failed", reply)
+                mark(db, parcel.id, address, "failed", reply)
             for address, reply in outcome.postponed.items():
-                _mark(db, parcel.id, address, "queued", reply)
+                mark(db, parcel.id, address, "queued", reply)
+            if outcome.data:
+                db.execute("UPDATE contents SET data = ? WHERE mail = ?", (outcome.data, parcel.id))
+            self._change_hold(db, after(decoded(fact(db, _HOLD)), outcome, now, self._jitter), now)
             state, next_try = self._next(db, parcel, outcome, now)
-            settled = state in {State.SENT, State.FAILED, State.EXPIRED}
+            settled = state in {State.SENT, State.FAILED}
             reply = outcome.reply
             if state is not State.SENT and outcome.postponed:  # why it waits, not that others have it already
                 reply = next(iter(outcome.postponed.values()))
             db.execute(
-                "UPDATE mails SET state = ?, next_try_at = ?, settled_at = ?, reply = ?, tries = tries + ?"
-                " WHERE id = ?",
-                (state, as_text(next_try), as_text(now) if settled else "", reply, counted, parcel.id),
+                "UPDATE mails SET state = ?, next_try_at = ?, waits_since = ?, settled_at = ?,"
+                " reply = ifnull(nullif(?, ''), reply), tries = tries + ?, dot_at = '' WHERE id = ?",
+                (state, as_text(next_try), as_text(now), as_text(now) if settled else "", reply, counted, parcel.id),
             )
-            return state
+            count_round(db, parcel, outcome)
+            expired = expire(db, now) if counted else frozenset()
+        self._unsettled = None
+        if parcel.id in expired:
+            state = State.EXPIRED
+        return Delivery(parcel=parcel, outcome=outcome, state=state, expired=len(expired - {parcel.id}))
+
+    def _weighed(self, outcome: Outcome) -> Outcome:
+        """Take several mails in a row that are postponed at DATA for the server's fault."""
+        postponed = outcome.verdict is Verdict.LATER and outcome.stage == "data"
+        if outcome.verdict is not Verdict.WAIT:
+            self._postponed_in_a_row = self._postponed_in_a_row + 1 if postponed else 0
+        if postponed and self._postponed_in_a_row >= _REFUSED_IN_A_ROW:
+            return msgspec.structs.replace(outcome, verdict=Verdict.SERVER)
+        return outcome
+
+    def _next(self, db: sqlite3.Connection, parcel: Parcel, outcome: Outcome, now: datetime) -> tuple[State, datetime]:
+        """Return the state after an attempt, and when the mail itself may be tried again."""
+        own_pause = now + max(self._jitter(backoff.pause(parcel.tries + 1)), outcome.wait or timedelta())
+        match outcome.verdict:
+            case Verdict.SENT | Verdict.FAILED:
+                waiting, sent = db.execute(
+                    "SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'sent')"
+                    " FROM recipients WHERE mail = ?",
+                    (parcel.id,),
+                ).fetchone()
+                if outcome.verdict is Verdict.FAILED or not waiting:
+                    return (State.SENT if sent else State.FAILED), now
+                named = set(outcome.accepted) | set(outcome.refused) | set(outcome.postponed)
+                unasked = named & set(parcel.recipients) and set(parcel.recipients) - named
+                return State.QUEUED, now if unasked else own_pause
+            case Verdict.LATER:
+                return State.QUEUED, own_pause
+            case Verdict.DOUBT:
+                return State.QUEUED, max(own_pause, now + backoff.DOUBT)
+            case Verdict.SERVER if outcome.stage in {"recipients", "data"}:
+                return State.QUEUED, own_pause  # it may be this mail that breaks the connection
+            case _:
+                return State.QUEUED, now
+
+    # --- the queue as a whole ----------------------------------------------------------------------------------------
+
+    def hold(self) -> Hold | None:
+        """Return what the whole queue waits for, None where it does not."""
+        return decoded(self.fact(_HOLD))
+
+    def lift(self, now: datetime) -> None:
+        """Let the queue go on: what stood in the way was mended, or shall be tried."""
+        if self.hold() is not None:
+            with self._transaction() as db:
+                self._change_hold(db, None, now)
+
+    def probe_now(self, now: datetime) -> None:
+        """End the present wait of the queue, but not what is known of its cause."""
+        hold = self.hold()
+        if hold is not None and hold.until is not None:
+            self.set_fact(_HOLD, encoded(msgspec.structs.replace(hold, until=now)))
 
     @staticmethod
-    def _next(db: sqlite3.Connection, parcel: Parcel, outcome: Outcome, now: datetime) -> tuple[State, datetime]:
-        """Return the state after an attempt, and when the next one is due."""
-        if outcome.verdict in {Verdict.SENT, Verdict.FAILED}:
-            waiting, sent = db.execute(
-                "SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'sent')"
-                " FROM recipients WHERE mail = ?",
-                (parcel.id,),
-            ).fetchone()
-            if outcome.verdict is Verdict.FAILED or not waiting:
-                return (State.SENT if sent else State.FAILED), now
-        if outcome.verdict in {Verdict.ACCOUNT, Verdict.WAIT}:
-            return State.QUEUED, now + timedelta(minutes=1)
-        (added_at,) = db.execute("SELECT added_at FROM mails WHERE id = ?", (parcel.id,)).fetchone()
-        if parcel.tries + 1 >= _FEWEST_TRIES and now - datetime.fromisoformat(added_at) > _GIVE_UP_AFTER:
-            return State.EXPIRED, now
-        return State.QUEUED, now + timedelta(minutes=_PAUSES[min(parcel.tries, len(_PAUSES) - 1)])
+    def _change_hold(db: sqlite3.Connection, hold: Hold | None, now: datetime) -> None:
+        before = decoded(fact(db, _HOLD))
+        if before is None and hold is None:
+            return
+        paused, pauses = (each is not None and each.cause is Cause.ACCOUNT for each in (before, hold))
+        if pauses and not paused and hold is not None and hold.words is not None:
+            title = str(hold.error())
+            note(db, now, "paused", {"what": "mail", "why": title, "reply": hold.reply})
+        elif paused and not pauses:
+            note(db, now, "resumed", {"what": "mail"})
+        set_fact(db, _HOLD, encoded(hold))
 
     def next_due(self) -> datetime | None:
-        """Return when the next queued mail may be tried, None where none waits."""
+        """Return when the next queued mail may be tried, None where none waits, or all wait for a person."""
         with self._reading() as db:
             (found,) = db.execute("SELECT min(next_try_at) FROM mails WHERE state = 'queued'").fetchone()
-        return datetime.fromisoformat(found) if found else None
+            hold = decoded(fact(db, _HOLD))
+        if not found or (hold is not None and hold.until is None):
+            return None
+        due = datetime.fromisoformat(found)
+        return max(due, hold.until) if hold is not None and hold.until is not None else due
 
     # --- by hand -----------------------------------------------------------------------------------------------------
 
@@ -251,19 +287,47 @@ class Outbox(StateFile):
         """Try a mail again now; a sent one goes only to those who did not get it. Raises ``UsageError``."""
         with self._transaction() as db:
             done = db.execute(
-                "UPDATE mails SET state = 'queued', next_try_at = ?, settled_at = '', added_at = CASE"
-                " WHEN state = 'expired' THEN ? ELSE added_at END WHERE id = ? AND state != 'sending' AND EXISTS"
-                " (SELECT 1 FROM recipients WHERE mail = mails.id AND state != 'sent')",
-                (as_text(now), as_text(now), mail),
+                "UPDATE mails SET state = 'queued', next_try_at = ?, waits_since = ?, settled_at = '',"
+                " rounds = CASE WHEN state = 'expired' THEN 0 ELSE rounds END,"
+                " added_at = CASE WHEN state = 'expired' THEN ? ELSE added_at END WHERE id = ? AND state != 'sending'"
+                " AND EXISTS (SELECT 1 FROM recipients WHERE mail = mails.id AND state != 'sent')",
+                (as_text(now), as_text(now), as_text(now), mail),
             ).rowcount
             db.execute("UPDATE recipients SET state = 'queued' WHERE mail = ? AND state = 'failed'", (mail,))
             if not done:
                 raise UsageError(N_("Mail {id} is not waiting and has not failed."), "", id=mail)
 
+    def resend(self, mail: int, now: datetime) -> int:
+        """Queue the content of a mail once more, to the same recipients; return the new mail.
+
+        It is a mail of its own: with a Message-ID and a Date of its own, or the receiver might take it for a copy.
+        Raises ``UsageError`` for one that has not been sent or given up.
+        """
+        entry, people, _attempts, data = self.entry(mail)
+        if entry.state not in {State.SENT, State.FAILED, State.EXPIRED, State.CANCELLED} or not data:
+            raise UsageError(N_("Mail {id} is still waiting, so it cannot be sent once more."), "", id=mail)
+        from vxtray.core.mail.message import new_message_id, renewed  # heavy: Python's email
+
+        message_id = new_message_id(entry.mail_from.rpartition("@")[2])
+        again = Outgoing(
+            key=f"resend:{mail}:{message_id}",
+            kind=entry.kind,
+            subject=entry.subject,
+            message_id=message_id,
+            mail_from=entry.mail_from,
+            recipients=tuple(people),
+            data=renewed(data, message_id, now.astimezone()),
+            resend_of=mail,
+        )
+        with self._transaction() as db:
+            return insert(db, again, now)
+
     def retry_all(self, now: datetime) -> None:
         """Make every queued mail due now: something that stood in the way was mended."""
         with self._transaction() as db:
-            db.execute("UPDATE mails SET next_try_at = ? WHERE state = 'queued'", (as_text(now),))
+            db.execute(
+                "UPDATE mails SET next_try_at = ?, waits_since = ? WHERE state = 'queued'", (as_text(now), as_text(now))
+            )
 
     def cancel(self, mail: int, now: datetime) -> None:
         """Take a waiting mail out of the queue, or note a failed one; it stays listed. Raises ``UsageError``."""
@@ -276,92 +340,22 @@ class Outbox(StateFile):
             if not done:
                 raise UsageError(N_("Mail {id} is not waiting."), "", id=mail)
 
+    def restore(self, was: Entry) -> None:
+        """Undo a ``cancel``: the mail stands again as it did, also one that had failed. Raises ``UsageError``."""
+        with self._transaction() as db:
+            done = db.execute(
+                "UPDATE mails SET state = ?, settled_at = ? WHERE id = ? AND state = 'cancelled'",
+                (was.state, was.settled_at, was.id),
+            ).rowcount
+            if not done:
+                raise UsageError(N_("Mail {id} is not cancelled any more."), "", id=was.id)
+
     def release_held(self, now: datetime, *, forget: str = "") -> int:
         """Queue every held mail, and forget the fact that held them, in one transaction; return how many mails."""
         with self._transaction() as db:
             if forget:
                 set_fact(db, forget, "")
             return db.execute(
-                "UPDATE mails SET state = 'queued', next_try_at = ? WHERE state = 'held'", (as_text(now),)
+                "UPDATE mails SET state = 'queued', next_try_at = ?, waits_since = ? WHERE state = 'held'",
+                (as_text(now), as_text(now)),
             ).rowcount
-
-    # --- what is there -----------------------------------------------------------------------------------------------
-
-    def entries(self, limit: int = 100) -> list[Entry]:
-        """Return the mails, newest first."""
-        with self._reading() as db:
-            rows = db.execute(f"SELECT {_ENTRY} FROM mails ORDER BY id DESC LIMIT ?", (limit,))  # noqa: S608 - own names
-            return [Entry(**dict(zip(Entry.__struct_fields__, row, strict=True))) for row in rows]
-
-    def entry(self, mail: int) -> tuple[Entry, dict[str, tuple[str, str]], list[dict[str, object]], bytes]:
-        """Return a mail, its recipients with state and reply, its attempts, and the message. Raises ``UsageError``."""
-        with self._reading() as db:
-            row = db.execute(f"SELECT {_ENTRY}, data FROM mails WHERE id = ?", (mail,)).fetchone()  # noqa: S608
-            if row is None:
-                raise UsageError(N_("There is no mail {id} in the outbox."), "", id=mail)
-            *fields, data = row
-            entry = Entry(**dict(zip(Entry.__struct_fields__, fields, strict=True)))
-            people = {
-                address: (state, reply)
-                for address, state, reply in db.execute(
-                    "SELECT address, state, reply FROM recipients WHERE mail = ?", (mail,)
-                )
-            }
-            names = ("at", "seconds", "stage", "outcome", "reply")
-            attempts = [
-                dict(zip(names, row, strict=True))
-                for row in db.execute(
-                    "SELECT at, seconds, stage, outcome, reply FROM attempts WHERE mail = ? ORDER BY id", (mail,)
-                )
-            ]
-        return entry, people, attempts, data
-
-    def counts(self) -> dict[str, int]:
-        """Return how many mails are queued (or being sent), held and failed."""
-        with self._reading() as db:
-            found = dict(db.execute("SELECT state, count(*) FROM mails GROUP BY state"))
-        return {
-            "queued": found.get("queued", 0) + found.get("sending", 0),
-            "held": found.get("held", 0),
-            "failed": found.get("failed", 0) + found.get("expired", 0),
-        }
-
-    def last_settled(self) -> Entry | None:
-        """Return the mail that was settled last (sent, failed or expired), None where there is none."""
-        with self._reading() as db:
-            row = db.execute(
-                f"SELECT {_ENTRY} FROM mails WHERE settled_at != '' AND state != 'cancelled'"  # noqa: S608 - own names
-                " ORDER BY settled_at DESC, id DESC LIMIT 1"
-            ).fetchone()
-        return Entry(**dict(zip(Entry.__struct_fields__, row, strict=True))) if row else None
-
-
-def _insert(db: sqlite3.Connection, mail: Outgoing, now: datetime) -> int:
-    done = db.execute(
-        "INSERT INTO mails (key, kind, subject, message_id, mail_from, added_at, state, next_try_at, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING id",
-        (
-            mail.key,
-            mail.kind,
-            mail.subject,
-            mail.message_id,
-            mail.mail_from,
-            as_text(now),
-            State.HELD if mail.held else State.QUEUED,
-            as_text(now),
-            mail.data,
-        ),
-    ).fetchone()
-    if done is None:
-        return 0
-    db.executemany(
-        "INSERT INTO recipients (mail, address) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        [(done[0], address) for address in mail.recipients],
-    )
-    return 1
-
-
-def _mark(db: sqlite3.Connection, mail: int, address: str, state: str, reply: str) -> None:
-    db.execute(
-        "UPDATE recipients SET state = ?, reply = ? WHERE mail = ? AND address = ?", (state, reply, mail, address)
-    )

@@ -6,18 +6,29 @@ Pure but for the random Message-ID; any thread.
 from datetime import datetime
 
 from vxtray.core.errors import NotConfigured
-from vxtray.core.mail.message import Mail, compose, new_message_id
+from vxtray.core.mail.lighter import fitted
+from vxtray.core.mail.message import SUBJECT_LIMIT, Attachment, Mail, compose, new_message_id
 from vxtray.core.mail.outbox import Outgoing
+from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.render import Document
 from vxtray.core.settings.tree import Smtp
 
 
-def mail_of(document: Document, smtp: Smtp, recipients: tuple[str, ...], now: datetime) -> Mail:
-    """Return the message for these recipients (those of ``smtp`` where empty). Raises ``NotConfigured``."""
+def mail_of(
+    document: Document,
+    smtp: Smtp,
+    recipients: tuple[str, ...],
+    now: datetime,
+    attachments: tuple[Attachment, ...] = (),
+) -> Mail:
+    """Return the message for these recipients (those of ``smtp`` where empty), of a size that servers take.
+
+    Raises ``NotConfigured``.
+    """
     people = recipients or smtp.recipients
     if not smtp.from_address or not people:
         raise NotConfigured
-    return Mail(
+    mail = Mail(
         subject=document.subject,
         text=document.text,
         html=document.html,
@@ -26,18 +37,22 @@ def mail_of(document: Document, smtp: Smtp, recipients: tuple[str, ...], now: da
         recipients=people,
         message_id=new_message_id(smtp.from_address.rpartition("@")[2]),
         date=now,
+        images=document.images,
+        attachments=attachments,
     )
+    return fitted(mail)
 
 
-def outgoing(key: str, kind: str, mail: Mail, *, held: bool = False) -> Outgoing:
-    """Return the mail as the outbox keeps it."""
+def outgoing(key: str, kind: str, mail: Mail, *, held: bool = False, urgent: bool = False) -> Outgoing:
+    """Return the mail as the outbox keeps it; ``urgent`` lets it leave before all others."""
     return Outgoing(
         key=key,
         kind=kind,
-        subject=mail.subject,
+        subject=one_line(mail.subject, SUBJECT_LIMIT),
         message_id=mail.message_id,
         mail_from=mail.from_address,
         recipients=mail.recipients,
         data=compose(mail),
         held=held,
+        urgent=urgent,
     )

@@ -6,10 +6,12 @@ raises ``Malformed``, so that no server can fill the memory or shift the convers
 
 import ipaddress
 import re
+import unicodedata
 
 import idna
 import msgspec
 
+from vxtray.core.credentials import redact
 from vxtray.core.errors import N_
 from vxtray.core.mail.faults import Kind, MessageRefused, Stage
 from vxtray.core.mail.plaintext import one_line
@@ -27,6 +29,7 @@ MAX_TEXT_LINE = 998
 
 FINAL_DOT = b".\r\n"
 
+_EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "KATAKANA-HIRAGANA"})
 _LINE = re.compile(r"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
 
@@ -37,7 +40,7 @@ class Malformed(Exception):
     def __init__(self, reason: str, shown: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
-        self.shown = one_line(shown)
+        self.shown = one_line(redact(shown))
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -49,8 +52,9 @@ class Reply(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """The server's words as plain text on one line, at most 500 characters."""
-        return one_line(f"{self.code} " + " ".join(self.lines))
+        """The server's words as plain text on one line, at most 500 characters; each line repeats the enhanced code."""
+        first, *others = self.lines or ("",)
+        return one_line(" ".join((str(self.code), first, *(line.removeprefix(self.enhanced) for line in others))))
 
     @property
     def accepted(self) -> bool:
@@ -64,18 +68,24 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class ReplyParser:
-    """Collects bytes until a reply is whole; ``Malformed`` ends the connection."""
+    """Collects bytes until a reply is whole, and takes secrets out of it; ``Malformed`` ends the connection."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._lines: list[str] = []
         self._code = ""
         self._size = 0
+        #: Lines that ended in LF alone, which RFC 5321 (2.3.8) forbids and some devices send.
+        self.bare_line_ends = 0
 
     @property
     def pending(self) -> bool:
         """True when bytes wait that no reply has used up."""
         return bool(self._buffer or self._lines)
+
+    def holds(self, mark: bytes) -> bool:
+        """Return whether the line that has not ended yet holds these bytes."""
+        return mark in self._buffer
 
     def feed(self, data: bytes) -> None:
         """Take what arrived, of any length."""
@@ -86,10 +96,11 @@ class ReplyParser:
         while (end := self._buffer.find(b"\n")) >= 0:
             if end > MAX_LINE:
                 break
-            line = bytes(self._buffer[:end]).removesuffix(b"\r")
+            line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             self._size += end + 1
-            if self._take(line):
+            self.bare_line_ends += not line.endswith(b"\r")
+            if self._take(line.removesuffix(b"\r")):
                 return self._finish()
         if len(self._buffer) > MAX_LINE:
             raise Malformed(N_("it sent a line that is too long"))
@@ -114,6 +125,9 @@ class ReplyParser:
         lines, code = tuple(self._lines), int(self._code)
         self._lines, self._code, self._size = [], "", 0
         found = [match[1] for line in lines if (match := _ENHANCED.match(line))]
+        if code != 334:  # a challenge is for the mechanism, and is shown nowhere
+            # A server may repeat what it was told; its words end up in logs, in the outbox and on the screen.
+            lines = tuple(map(redact, lines))
         return Reply(code, found[0] if found else "", lines)
 
 
@@ -180,6 +194,25 @@ def ascii_host(host: str) -> str:
     return host if host.isascii() else idna.encode(host, uts46=True).decode("ascii")
 
 
+def mixes_scripts(host: str) -> bool:
+    """Return whether a label of a host name has letters of several scripts, as imitations of other names have.
+
+    Of Unicode's technical standard 39 only the rough idea: Japanese and Korean names mix by nature.
+    """
+    return any(len(_scripts_of(label) - _EAST_ASIAN) > 1 for label in _readable(host).split("."))
+
+
+def _readable(host: str) -> str:
+    try:
+        return idna.decode(ascii_host(host))
+    except UnicodeError:
+        return host
+
+
+def _scripts_of(label: str) -> set[str]:
+    return {unicodedata.name(sign, "").split(" ")[0] for sign in label if sign.isalpha()}
+
+
 def wire_address(address: str) -> str:
     """Return an address as the envelope and the headers carry it: the domain as A-labels, an IP address in brackets.
 
@@ -205,8 +238,6 @@ def address_literal(ip: str) -> str:
 
 # --- the mail on the wire --------------------------------------------------------------------------------------------
 
-_BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
-
 
 def require_wire_safe(data: bytes) -> None:
     """Raise ``MessageRefused`` where ``wire_fault`` finds something: the last check before a mail leaves."""
@@ -224,7 +255,7 @@ def wire_fault(data: bytes) -> str:
     """Return why these bytes may not be sent as a mail (a message id), or an empty text."""
     if b"\0" in data:
         return N_("it holds a NUL character")
-    if _BARE.search(data):
+    if not data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n"):
         return N_("it holds a line end that is not CR LF")
     if not data.endswith(b"\r\n"):
         return N_("its last line has no end")

@@ -6,6 +6,7 @@ with the first mail.
 """
 
 import ipaddress
+import itertools
 import re
 import textwrap
 import unicodedata
@@ -19,6 +20,7 @@ import msgspec
 
 from vxtray.core.errors import N_
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.mail.message import Image
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.paths import resource
 from vxtray.core.texts import format_date, format_number, format_percent, translate, translate_plural
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Columns of the text part (RFC 5322 section 2.1.1 asks for at most 78 characters in a line).
 TEXT_WIDTH = 78
+
+#: Of the first column of a table, at least so much must be left.
+_LEAST_NAME = 30
 
 #: Characters of a subject; the rest is cut. A lock screen shows fewer than that.
 SUBJECT_LIMIT = 200
@@ -78,11 +83,15 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mail says: ``subject`` is one line of at most 200 characters, ``html`` and ``text`` say the same."""
+    """What a mail says: ``subject`` is one line of at most 200 characters, ``html`` and ``text`` say the same.
+
+    ``images`` are those that the HTML shows by their ``cid``.
+    """
 
     subject: str
     html: str
     text: str
+    images: tuple[Image, ...] = ()
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,17 +268,29 @@ def underlined(text: str, line: str = "-") -> str:
     return f"{text}\n{line * min(_columns_of(text), TEXT_WIDTH)}"
 
 
-def columns(rows: Iterable[Sequence[str]], aligned: str) -> str:
+def columns(rows: Iterable[Sequence[str]], aligned: str, details: Iterable[str] = ()) -> str:
     """Set rows in columns, ``aligned`` by < or > for each; empty columns are left out.
 
-    The first column gives way where a line would be longer than 78.
+    The first column gives way where a line would be longer than 78, and where little would be left of it, it gets a
+    line of its own. ``details``, "" for none, go on below their rows.
     """
     table = [tuple(row) for row in rows]
     widths = [max(map(_columns_of, column)) for column in zip(*table, strict=True)]
     used = [place for place, width in enumerate(widths) if width]
-    widths[0] = min(widths[0], TEXT_WIDTH - sum(widths[place] + 2 for place in used if place))
-    lines = ("  ".join(_cell(row[place], widths[place], aligned[place]) for place in used) for row in table)
-    return "\n".join(line.rstrip() for line in lines)
+    room = TEXT_WIDTH - sum(widths[place] + 2 for place in used if place)
+    stacked = widths[0] > room and room < _LEAST_NAME
+    widths[0] = 0 if stacked else min(widths[0], room)
+    while stacked and sum(widths[place] + 2 for place in used if place) > TEXT_WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    said = []
+    for row, detail in itertools.zip_longest(table, details, fillvalue=""):
+        if stacked:
+            said.append(_cell(row[0], TEXT_WIDTH, "<").rstrip())
+        line = "  ".join(_cell(row[place], widths[place], aligned[place]) for place in used if place or not stacked)
+        said.append(("  " + line if stacked else line).rstrip())
+        if detail:
+            said.append(textwrap.fill(detail, TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "))
+    return "\n".join(said)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

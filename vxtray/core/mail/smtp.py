@@ -5,6 +5,7 @@ replies and no overall deadline, sends up to three sign-ins for one wrong passwo
 before and after the final dot. ``smtplib`` and ``aiosmtpd`` are what the tests compare with.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from types import TracebackType
@@ -15,6 +16,7 @@ from vxtray.core.credentials import Secret
 from vxtray.core.errors import N_, NotConfigured
 from vxtray.core.mail import auth
 from vxtray.core.mail.connection import Connection, Limits
+from vxtray.core.mail.diagnosis import SYSTEM_FAULTS
 from vxtray.core.mail.faults import (
     AuthError,
     Kind,
@@ -22,13 +24,14 @@ from vxtray.core.mail.faults import (
     MessageRefused,
     ProtocolError,
     RecipientResult,
-    RecipientsRefused,
-    SenderRefused,
     Stage,
 )
 from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, require_wire_safe, wire_address
-from vxtray.core.mail.replies import explain, fault_of
-from vxtray.core.mail.transport import Cutoff
+from vxtray.core.mail.refusals import nobody_accepted, refused_here, sender_on_the_wire
+from vxtray.core.mail.replies import fault_of, result_of
+from vxtray.core.mail.replies.causes import TOO_LARGE, TOO_MANY_RECIPIENTS
+from vxtray.core.mail.transcript import Transcript
+from vxtray.core.mail.transport import Cutoff, Deadline
 from vxtray.core.settings.tree import Security, Smtp
 
 _BLOCK = 65536
@@ -42,7 +45,10 @@ class Phase(StrEnum):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """The server took the mail for at least one recipient; ``recipients`` has an entry for each that was given."""
+    """The server took the mail for at least one recipient; ``recipients`` has an entry for each that was asked.
+
+    Where the server takes no more recipients in one transaction, the others are missing: they were not asked yet.
+    """
 
     reply: str
     recipients: dict[str, RecipientResult]
@@ -69,19 +75,32 @@ class Session:
     """
 
     def __init__(
-        self, settings: Smtp, secret: Secret | None, limits: Limits | None = None, cutoff: Cutoff | None = None
+        self,
+        settings: Smtp,
+        secret: Secret | None,
+        limits: Limits | None = None,
+        cutoff: Cutoff | None = None,
+        transcript: Transcript | None = None,
+        proven: str = "",
     ) -> None:
-        """Whoever holds ``cutoff`` can end the conversation from another thread; it then fails as one that broke."""
+        """Whoever holds ``cutoff`` can end the conversation from another thread; it then fails as one that broke.
+
+        ``proven`` names the mechanism that worked the last time, to begin with.
+        """
         if not settings.host:
             raise NotConfigured
         self._settings = settings
         self._secret = secret
         self._limits = limits or Limits.of(settings)
         self._cutoff = cutoff or Cutoff()
-        self.connection = Connection(settings, self._limits, self._cutoff)
+        self._transcript = transcript
+        self._proven = proven
+        self.connection = Connection(settings, self._limits, self._cutoff, transcript)
         self.phase = Phase.BEFORE_DOT
         #: The mechanism that signed us in, empty without a sign-in.
         self.mechanism = ""
+        #: Mechanisms that the server announced and then did not take.
+        self.refused: list[str] = []
 
     @property
     def usable(self) -> bool:
@@ -116,22 +135,23 @@ class Session:
     # --- sign-in -----------------------------------------------------------------------------------------------------
 
     def _sign_in(self) -> None:
-        """Sign in with what EHLO announced: LOGIN, then PLAIN; see ``auth`` for when the next one is tried."""
+        """Sign in with what EHLO announced: what is proven, LOGIN, PLAIN; ``auth`` says when the next is tried."""
         self.connection.step = Stage.AUTH
         if not self._settings.signs_in:
             return
         secret = auth.credentials(self._settings, self._secret)
         self._keep_out_of_the_clear()
-        names = auth.choose(self.connection.capabilities, self._settings.host)
+        names = auth.choose(self.connection.capabilities, self._settings.host, self._proven)
         for position, name in enumerate(names):
             reply = self.connection.authenticate(auth.mechanism(name, self._settings.username, secret))
             if reply.code == 235:
                 self.mechanism = name
                 return
-            last = position == len(names) - 1
-            if auth.unsupported(reply) and not last and self.usable:
+            self.refused.append(name)
+            following = names[position + 1 :]
+            if auth.unsupported(reply) and following and self.usable:
                 continue
-            if auth.may_retry_with_plain(name, reply, names) and self._plain_afresh(secret):
+            if auth.may_retry_with_plain(name, reply, following) and self._plain_afresh(secret):
                 return
             raise fault_of(reply, Stage.AUTH)
 
@@ -148,7 +168,7 @@ class Session:
     def _plain_afresh(self, secret: Secret) -> bool:
         """Try PLAIN once on a new connection; what is told in the end is the first refusal, so this tells only yes."""
         self.connection.quit()
-        fresh = Connection(self._settings, self._limits, self._cutoff)
+        fresh = Connection(self._settings, self._limits, self._cutoff, self._transcript)
         try:
             for stage in stages(self._settings.security)[:-1]:
                 _STAGES[stage](fresh)
@@ -172,13 +192,13 @@ class Session:
             offered = self.connection.capabilities
             if offered.size and size > offered.size:
                 raise MessageRefused(
-                    N_("The mail is too large for the mail server."),
-                    N_("Switch off the attachments (PDF, CSV) or ask the mail administrator for a higher limit."),
+                    TOO_LARGE.title,
+                    TOO_LARGE.advice,
                     step=Stage.SENDER,
                     kind=Kind.PERMANENT,
                 )
             announced = f" SIZE={size}" if size and "SIZE" in offered.keywords else ""
-            reply = self.connection.command(f"MAIL FROM:<{_sender_on_the_wire(address)}>{announced}")
+            reply = self.connection.command(f"MAIL FROM:<{sender_on_the_wire(address)}>{announced}")
             if not reply.accepted:
                 raise fault_of(reply, Stage.SENDER)
 
@@ -187,20 +207,17 @@ class Session:
         try:
             wire = wire_address(address)
         except UnicodeEncodeError:
-            return _refused_here(
+            return refused_here(
                 N_("This address has special characters before the @, which mail servers cannot be relied on to take."),
                 N_("Use an address that has only plain letters before the @."),
             )
         except ValueError:
-            return _refused_here(N_("This is not an e-mail address."), N_("Check how the address is written."))
+            return refused_here(N_("This is not an e-mail address."), N_("Check how the address is written."))
         with self.connection.at(Stage.RECIPIENTS):
             reply = self.connection.command(f"RCPT TO:<{wire}>")
             if reply.code == 421 or not (reply.refused or reply.code in {250, 251, 252}):
                 raise fault_of(reply, Stage.RECIPIENTS)
-        if reply.accepted:
-            return RecipientResult(ok=True, reply=reply.words)
-        found = explain(reply.code, reply.enhanced, reply.words, Stage.RECIPIENTS)
-        return RecipientResult(ok=False, reply=reply.words, title=found.title, advice=found.advice, kind=found.kind)
+        return result_of(reply)
 
     def reset(self) -> None:
         """Forget sender and recipients, so that nothing is sent and the session can go on (RSET)."""
@@ -231,6 +248,9 @@ class Session:
         try:
             results = self._envelope(envelope_from, recipients, len(data))
             self._transfer(data)
+        except ProtocolError:  # after an answer out of place, nobody knows what the next one is about
+            self.connection.drop()
+            raise
         except MailError:
             self._reset_quietly()
             raise
@@ -238,7 +258,12 @@ class Session:
 
     def _envelope(self, envelope_from: str, recipients: Sequence[str], size: int) -> dict[str, RecipientResult]:
         self.sender(envelope_from, size)
-        results = {address: self.recipient(address) for address in recipients}
+        results: dict[str, RecipientResult] = {}
+        for address in recipients:
+            result = self.recipient(address)
+            if result.title == TOO_MANY_RECIPIENTS.title and any(earlier.ok for earlier in results.values()):
+                break  # RFC 5321 4.5.3.1.10: those accepted get it now, the rest in another transaction
+            results[address] = result
         if not any(result.ok for result in results.values()):
             raise nobody_accepted(results)
         return results
@@ -249,15 +274,22 @@ class Session:
         with connection.at(Stage.DATA):
             reply = connection.command("DATA")
             if reply.code != 354:
-                if reply.accepted:  # a ghost: answers have shifted, nothing may be believed any more
-                    connection.drop()
                 raise fault_of(reply, Stage.DATA)
             stuffed, whole = dot_stuffed(data), connection.deadline(self._limits.body)
             for start in range(0, len(stuffed), _BLOCK):
                 self._hear_refusal()
                 block = connection.deadline(min(self._limits.block, whole.left()))
-                connection.stream.send(stuffed[start : start + _BLOCK], block)
+                self._send_block(stuffed[start : start + _BLOCK], block)
             self._hear_refusal()
+
+    def _send_block(self, block: bytes, deadline: Deadline) -> None:
+        """Send a piece of the mail, and hear the server out that refuses it, whether it stops reading or leaves."""
+        try:
+            self.connection.stream.send(block, deadline, self._hear_refusal, more=True)
+        except ConnectionError:
+            with contextlib.suppress(*SYSTEM_FAULTS):
+                self._hear_refusal()
+            raise
 
     def _hear_refusal(self) -> None:
         """Stop where the server speaks before the end of the mail: no answer of now may pass for the final one."""
@@ -284,13 +316,13 @@ class Session:
             except BaseException:
                 connection.drop()
                 raise
+            with connection.at(Stage.DATA):  # the disk took its time: an answer of meanwhile is none to the dot
+                self._hear_refusal()
         self.phase = Phase.AFTER_DOT
         with connection.at(Stage.DATA, in_doubt=True):
             deadline = connection.last_deadline()
             connection.stream.send(FINAL_DOT, deadline)
             reply = connection.read_reply(deadline)
-        if reply.code == 421:
-            connection.drop()
         if reply.refused:
             raise fault_of(reply, Stage.DATA)
         if not reply.accepted:
@@ -322,38 +354,6 @@ _STAGES: dict[Stage, Callable[[Connection], None]] = {
 }
 
 
-def nobody_accepted(results: dict[str, RecipientResult]) -> RecipientsRefused:
-    """Return the fault for a mail that no recipient may have; temporary when one of them may work later."""
-    refused = list(results.values())
-    telling = next((one for one in refused if one.kind is Kind.TEMPORARY), refused[0] if refused else None)
-    fault = RecipientsRefused(
-        telling.title if telling and len(refused) == 1 else "",
-        telling.advice if telling else N_("Enter at least one recipient."),
-        step=Stage.RECIPIENTS,
-        kind=(telling.kind if telling else None) or Kind.PERMANENT,
-        reply=telling.reply if telling else "",
-    )
-    fault.recipients = results
-    return fault
-
-
-def _sender_on_the_wire(address: str) -> str:
-    try:
-        return wire_address(address)
-    except ValueError as fault:
-        raise SenderRefused(
-            N_("{address} cannot be used as the sender."),
-            N_("Set “From” to an address with only plain letters before the @."),
-            step=Stage.SENDER,
-            kind=Kind.ACCOUNT,
-            address=address,
-        ) from fault
-
-
-def _refused_here(title: str, advice: str) -> RecipientResult:
-    return RecipientResult(ok=False, reply=title, title=title, advice=advice, kind=Kind.PERMANENT)
-
-
 def send(
     settings: Smtp,
     secret: Secret | None,
@@ -361,7 +361,12 @@ def send(
     recipients: Sequence[str],
     data: bytes,
     cutoff: Cutoff | None = None,
+    limits: Limits | None = None,
 ) -> Delivery:
     """Deliver one mail over a session of its own, until ``cutoff`` ends it. Raises ``MailError``."""
-    with Session(settings, secret, cutoff=cutoff) as session:
-        return session.deliver(mail_from, recipients, data)
+    with Session(settings, secret, limits, cutoff) as session:
+        done = session.deliver(mail_from, recipients, data)
+        while rest := [address for address in recipients if address not in done.recipients]:
+            more = session.deliver(mail_from, rest, data)
+            done = Delivery(reply=more.reply, recipients={**done.recipients, **more.recipients})
+    return done

@@ -8,51 +8,15 @@ import contextlib
 import errno
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vxtray.core.errors import N_, StoreBusy, StoreDamaged, StoreError, StoreFull
+from vxtray.core.mail.salvage import Salvaged, damaged, salvage
+from vxtray.core.mail.schema import bring_up_to_date
 from vxtray.core.paths import private_folder
 from vxtray.core.settings.tree import shown
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS mails (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    mail_from TEXT NOT NULL,
-    added_at TEXT NOT NULL,
-    state TEXT NOT NULL,
-    next_try_at TEXT NOT NULL,
-    settled_at TEXT NOT NULL DEFAULT '',
-    reply TEXT NOT NULL DEFAULT '',
-    tries INTEGER NOT NULL DEFAULT 0,
-    data BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS mails_by_state ON mails (state, next_try_at);
-CREATE TABLE IF NOT EXISTS recipients (
-    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
-    address TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'queued',
-    reply TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (mail, address)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS attempts (
-    id INTEGER PRIMARY KEY,
-    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
-    at TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    stage TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    reply TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS periods (key TEXT PRIMARY KEY, settled_at TEXT NOT NULL, outcome TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
-
 
 _FULL = N_("The disk is full: {path} cannot take new mails.")
 _MAKE_ROOM = N_("Make room on the disk; the mails that are kept already are not lost.")
@@ -72,17 +36,18 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises ``StoreError``."""
         self.path = path
+        #: What was saved, where the file was damaged and had to be made anew.
+        self.salvaged: Salvaged | None = None
         self._lock = threading.RLock()
         with self._converted():
             private_folder(path.parent)
             path.touch(mode=0o600)  # before SQLite makes it: its journals take over this mode
             path.chmod(0o600)
-            self._db = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute("PRAGMA fullfsync=ON")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            self._db.executescript(_SCHEMA)
+            self._db = _connected(path)
+            if damaged(self._db):
+                self._db.close()
+                self.salvaged = salvage(path)
+                self._db = _connected(path)
 
     def close(self) -> None:
         """Close the file; calling it twice is harmless."""
@@ -95,9 +60,9 @@ class StateFile:
             row = db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else ""
 
-    def set_fact(self, name: str, value: str) -> None:
-        """Remember a text durably; "" forgets it."""
-        with self._transaction() as db:
+    def set_fact(self, name: str, value: str, *, durable: bool = True) -> None:
+        """Remember a text, "" forgets it; if not ``durable``, a power cut may undo it."""
+        with self._transaction(durable=durable) as db:
             set_fact(db, name, value)
 
     def settled_periods(self) -> frozenset[str]:
@@ -105,22 +70,34 @@ class StateFile:
         with self._reading() as db:
             return frozenset(key for (key,) in db.execute("SELECT key FROM periods"))
 
-    def settle_period(self, key: str, outcome: str, now: datetime) -> None:
-        """Record that a period needs no report any more (``skipped``)."""
+    def period_outcomes(self) -> dict[str, str]:
+        """Return what became of each report period that was settled: ``queued`` or ``skipped``."""
+        with self._reading() as db:
+            return dict(db.execute("SELECT key, outcome FROM periods"))
+
+    def reopen_periods(self, keys: Iterable[str]) -> None:
+        """Forget that report periods were skipped."""
         with self._transaction() as db:
-            settle_period(db, key, outcome, now)
+            db.executemany("DELETE FROM periods WHERE key = ? AND outcome = 'skipped'", [(key,) for key in keys])
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Change several things or none. If not ``durable``, it does not wait for the disk: a power cut may undo it."""
         with self._lock, self._converted():
-            self._db.execute("BEGIN IMMEDIATE")
+            if not durable:
+                self._db.execute("PRAGMA synchronous=NORMAL")
             try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a failed COMMIT (disk full) may have rolled back by itself
-                    self._db.execute("ROLLBACK")
-                raise
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:  # a failed COMMIT (disk full) may have rolled back by itself
+                        self._db.execute("ROLLBACK")
+                    raise
+            finally:
+                if not durable:
+                    self._db.execute("PRAGMA synchronous=FULL")
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -135,6 +112,20 @@ class StateFile:
             raise _explained(self.path, error) from error
 
 
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10, check_same_thread=False, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA fullfsync=ON")
+        db.execute("PRAGMA foreign_keys=ON")
+        bring_up_to_date(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def _explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """Return what an error means; the low byte of SQLite's code is the fault, the others tell where it was met."""
     if isinstance(error, OSError):
@@ -146,7 +137,13 @@ def _explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
         return StoreFull(_FULL, _MAKE_ROOM, path=path)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreBusy(N_("{path} is in use by another program."), path=path)
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+    if code == sqlite3.SQLITE_CORRUPT:
+        return StoreDamaged(
+            N_("{path} is damaged."),
+            N_("Start vxtray again: it saves the mails that can be read, and keeps the damaged file beside."),
+            path=path,
+        )
+    if code == sqlite3.SQLITE_NOTADB:
         return StoreDamaged(
             N_("{path} is damaged, so no mail can be kept."),
             N_("Quit vxtray, move the file away and start vxtray again; the mails that wait in it are lost."),
@@ -172,8 +169,9 @@ def set_fact(db: sqlite3.Connection, name: str, value: str) -> None:
 
 
 def settle_period(db: sqlite3.Connection, key: str, outcome: str, now: datetime) -> None:
-    """Record what became of a report period, once, within a transaction."""
+    """Record what became of a report period, within a transaction; one that was skipped may still be sent."""
     db.execute(
-        "INSERT INTO periods (key, settled_at, outcome) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        "INSERT INTO periods (key, settled_at, outcome) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " settled_at = excluded.settled_at, outcome = excluded.outcome WHERE outcome = 'skipped'",
         (key, as_text(now), outcome),
     )

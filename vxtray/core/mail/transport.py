@@ -8,6 +8,7 @@ knows the step and turns them into the error tree.
 """
 
 import contextlib
+import errno
 import ipaddress
 import selectors
 import socket
@@ -18,8 +19,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _CHUNK = 65536
+#: Octets that TLS itself has to answer (refusals of a renegotiation); they leave with our next words.
+_TLS_ANSWERS = 16384
 #: Seconds until the next address is tried while the one before has not answered (RFC 8305, section 5).
 _STAGGER = 0.25
+#: This machine has no way to an address, whatever the other side does.
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, 10050, 10051})
+#: Linux has it, and what lacks it sends one packet more.
+_MORE = getattr(socket, "MSG_MORE", 0)
 #: Seconds after which a wait looks whether it was cut off.
 _SLICE = 0.2
 
@@ -181,7 +188,10 @@ class _Race:
         return attempt
 
     def _drop(self, attempt: socket.socket, fault: OSError) -> None:
-        self._fault = fault
+        if (
+            self._fault.errno is None or fault.errno not in _NO_WAY
+        ):  # a refusal tells more than a family without a route
+            self._fault = fault
         self._running.discard(attempt)
         attempt.close()
 
@@ -206,6 +216,7 @@ class Stream:
         self.tls: ssl.SSLObject | None = None
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
+        self._ended = False  # TLS was closed by the other side, the socket perhaps not
 
     def _wait(self, events: int, deadline: Deadline) -> int:
         self._selector.modify(self._socket, events)
@@ -227,10 +238,16 @@ class Stream:
         """Return what has already come, without waiting: empty when the other side is silent, as it should be."""
         if self.tls is None:
             return self._read_raw() or b""
-        if plain := self._decrypt(self.tls):  # left over from a read that was cut at its limit
+        # Left over from a read that was cut at its limit? Asked first: to decrypt nothing costs as much as something.
+        if (self.tls.pending() or self._in.pending or self._ended) and (plain := self._decrypt(self.tls)):
             return plain
-        self._in.write(self._read_raw() or b"")
-        return self._decrypt(self.tls)
+        if (raw := self._read_raw()) is None:
+            return b""
+        self._in.write(raw)
+        plain = self._decrypt(self.tls)
+        if self._out.pending > _TLS_ANSWERS:
+            raise ConnectionAbortedError("asks for one handshake after the other")
+        return plain
 
     def _decrypt(self, tls: ssl.SSLObject) -> bytes:
         plain = bytearray()
@@ -242,6 +259,7 @@ class Stream:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except ssl.SSLZeroReturnError:
+            self._ended = True
             if not plain:
                 raise ConnectionAbortedError("closed by the server") from None
         return bytes(plain)
@@ -252,22 +270,32 @@ class Stream:
             self._wait(selectors.EVENT_READ, deadline)
         return data
 
-    def send(self, data: bytes, deadline: Deadline) -> None:
-        """Send everything. Raises ``TimeoutError``, ``ConnectionError``, ``ssl.SSLError``."""
+    def send(
+        self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None, *, more: bool = False
+    ) -> None:
+        """Send everything. Raises ``TimeoutError``, ``ConnectionError``, ``ssl.SSLError``.
+
+        ``heard`` is called when the other side speaks instead of reading; what it raises ends the sending.
+        ``more`` follows at once: the last, half-full packet may wait for it, a fifth of a second at most (tcp(7)).
+        """
         if self.tls is not None:
             rest = memoryview(data)
             while rest:
                 rest = rest[self.tls.write(rest) :]
             data = self._out.read()
-        self._send_raw(data, deadline)
+        self._send_raw(data, deadline, heard, _MORE if more else 0)
 
-    def _send_raw(self, data: bytes, deadline: Deadline) -> None:
+    def _send_raw(
+        self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None, flags: int = 0
+    ) -> None:
+        events = selectors.EVENT_WRITE | (selectors.EVENT_READ if heard else 0)
         rest = memoryview(data)
         while rest:
             try:
-                rest = rest[self._socket.send(rest) :]
+                rest = rest[self._socket.send(rest, flags) :]
             except (BlockingIOError, InterruptedError):
-                self._wait(selectors.EVENT_WRITE, deadline)
+                if self._wait(events, deadline) & selectors.EVENT_READ and heard is not None:
+                    heard()
             else:
                 deadline.left()
 

@@ -12,6 +12,7 @@ import msgspec
 from vxtray import __version__
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import NotConfigured
+from vxtray.core.mail.connection import Limits
 from vxtray.core.mail.faults import MailError, RecipientResult
 from vxtray.core.mail.message import compose
 from vxtray.core.mail.posting import mail_of
@@ -42,6 +43,11 @@ def words_of(results: Mapping[str, RecipientResult]) -> dict[str, Word]:
     return {address: Word(result.ok, result.reply) for address, result in results.items()}
 
 
+def _limits(smtp: Smtp) -> Limits:
+    """Return the limits of a delivery that a person watches: without an answer, twenty seconds are enough."""
+    return msgspec.structs.replace(Limits.of(smtp), overall=20.0, final=60.0)
+
+
 def send_trial(
     smtp: Smtp, secret: Secret | None, language: str, recipients: tuple[str, ...] = (), cutoff: Cutoff | None = None
 ) -> Trial:
@@ -64,7 +70,7 @@ def send_trial(
     )
     mail = mail_of(document, smtp, people, now)
     try:
-        delivery = send(smtp, secret, mail.from_address, people, compose(mail), cutoff)
+        delivery = send(smtp, secret, mail.from_address, people, compose(mail), cutoff, _limits(smtp))
     except MailError as error:
         error.message_id = mail.message_id
         raise

@@ -7,7 +7,6 @@ and a hand edit, never lose each other's changes. Any thread; each call is compl
 import contextlib
 import os
 import sys
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -338,6 +337,8 @@ def write_durably(path: Path, content: bytes, only_if: Callable[[], bool] = lamb
     Temporary file, fsync, rename, and fsync of the folder: without the last one a finished save could still vanish.
     ``only_if`` is asked right before the rename; where it says no, nothing changes and False is returned.
     """
+    import tempfile
+
     private_folder(path.parent)
     handle, temporary = tempfile.mkstemp(prefix=path.name + ".", suffix=".new", dir=path.parent)  # made with mode 0600
     try:

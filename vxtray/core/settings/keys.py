@@ -3,7 +3,6 @@
 Pure functions, any thread.
 """
 
-import difflib
 import re
 import types
 from collections.abc import Iterator, Mapping
@@ -49,6 +48,8 @@ def require(key: str) -> None:
     """Raise ``UsageError`` where a key is neither a setting nor a section, with the nearest names."""
     if key in LEAVES or any(leaf.startswith(key + ".") for leaf in LEAVES):
         return
+    import difflib
+
     close = difflib.get_close_matches(key, LEAVES, n=1, cutoff=0.6)
     if close:
         raise UsageError(

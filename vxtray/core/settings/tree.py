@@ -210,7 +210,7 @@ class ClickHouse(Struct, frozen=True, kw_only=True):
 
 
 class Sources(Struct, frozen=True, kw_only=True):
-    """Where events come from."""
+    """Where events come from; ``silent_minutes`` 0 means that silence is not told."""
 
     syslog: Syslog = Syslog()
     files: tuple[LogFile, ...] = ()
@@ -363,7 +363,7 @@ CHECKS: dict[str, Check] = {
     "sources.syslog.port": _range(0, 65535),
     "sources.syslog.tls_port": _range(0, 65535),
     "sources.syslog.allow": _IS_NETWORK,
-    "sources.silent_minutes": _range(1, 10080),
+    "sources.silent_minutes": _range(0, 10080),
     "sources.vigilancex.url": _IS_URL,
     "sources.vigilancex.poll_seconds": _range(5, 3600),
     "sources.clickhouse.url": _IS_URL,
