@@ -34,9 +34,9 @@ def needles(password: str, user: str) -> set[bytes]:
     return forms
 
 
-def found_in(folders: Iterable[Path], said: str) -> list[str]:
+def found_in(folders: Iterable[Path], said: str, password: str = PASSWORD, user: str = USER) -> list[str]:
     """Return where a form of the password stands."""
-    wanted = needles(PASSWORD, USER)
+    wanted = needles(password, user)
     hits = ["what the commands said"] if any(form in said.encode() for form in wanted) else []
     for folder in folders:
         for path in folder.rglob("*"):

@@ -41,7 +41,7 @@ class Vxtray:
         self.command = [sys.executable, *start, "--profile-dir", str(profile)]
         self.said = ""
 
-    def run(self, *words: object, status: int = 0, stdin: str = "") -> str:
+    def run(self, *words: object, status: int = 0, stdin: str = "", seconds: float = SECONDS) -> str:
         """Run a command to its end, check its exit status, and return what it printed."""
         done = subprocess.run(
             [*self.command, *map(str, words)],
@@ -49,7 +49,7 @@ class Vxtray:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
         )
         self.said += done.stdout + done.stderr
@@ -57,9 +57,9 @@ class Vxtray:
         assert "Traceback" not in done.stderr
         return done.stdout
 
-    def json(self, *words: object, status: int = 0) -> Any:
+    def json(self, *words: object, status: int = 0, seconds: float = SECONDS) -> Any:
         """Run a command with ``--json`` and return its document."""
-        return json.loads(self.run(*words, "--json", status=status))
+        return json.loads(self.run(*words, "--json", status=status, seconds=seconds))
 
     def set_up(self, box: Mailbox, *more: str) -> None:
         """Save the settings that lead to a mailbox."""
@@ -88,7 +88,7 @@ class Vxtray:
             text=True,
         )
         try:
-            until(lambda: process.poll() is not None or self._answers(), "the program answers", SECONDS)
+            until(lambda: process.poll() is not None or self.answers(), "the program answers", SECONDS)
             assert process.poll() is None, process.communicate()[0]
             yield process
         finally:
@@ -101,7 +101,7 @@ class Vxtray:
                 process.communicate()
                 raise
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         done = subprocess.run([*self.command, "status"], env=self.env, capture_output=True, text=True, check=False)
         return '"running": true' in done.stdout
 

@@ -8,6 +8,8 @@ import pytest
 from vxtray.core.paths import Profile
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QFont
+
     from tests.gui.support.world import SaveCounter, World
     from vxtray.gui.main_window import MainWindow
 
@@ -55,6 +57,23 @@ def open_window(world: "World", qtbot) -> Callable[..., "MainWindow"]:
         return window
 
     return opened
+
+
+@pytest.fixture
+def system_font(qapp) -> Iterator[Callable[["QFont"], None]]:
+    """Return a function that changes the system's font, which stands for what cannot be changed from here."""
+    from PySide6.QtGui import QFont
+
+    from vxtray.gui import theme
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def use(font: QFont) -> None:
+            patch.setattr(theme, "_system_font", lambda: QFont(font))
+            theme.theme().refresh()
+
+        yield use
+    theme.theme().refresh()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from vxtray.gui.widgets import ChoiceField, PlainLabel, TimeField, Toggle, Toggl
 pytestmark = pytest.mark.qt_log_ignore(r"plugin does not support (propagateSizeHints|raise)\(\)")
 
 REPORTS = tuple(f"reports.{cadence}.enabled" for cadence in ("daily", "weekly", "monthly"))
+OPTIONS = ("reports.attach_pdf", "reports.attach_csv", "general.defang", "general.mask_internal")
 ALERTS = tuple(f"alerts.{kind}" for kind in ("critical", "waf_blocked", "waf_detected", "new_ban"))
 
 
@@ -100,7 +101,7 @@ def test_by_keyboard_alone(world: World, open_window, qtbot) -> None:
             reached.append(focused.objectName())
             qtbot.keyClick(focused, Qt.Key.Key_Space)
         qtbot.keyClick(QApplication.focusWidget() or window, Qt.Key.Key_Tab)
-    assert tuple(reached) == REPORTS
+    assert tuple(reached) == REPORTS + OPTIONS
     assert [world.saved(key) for key in REPORTS] == [True, True, True]
 
 

@@ -96,6 +96,23 @@ def test_at_most_two_at_a_time_and_none_lost(bridge: Bridge, qtbot) -> None:
     assert most == 2
 
 
+def test_a_quick_read_does_not_wait_behind_long_work(bridge: Bridge, qtbot) -> None:
+    go, began, answers = threading.Event(), threading.Semaphore(0), []
+
+    def work() -> None:
+        began.release()
+        go.wait(10)
+
+    for _ in range(3):
+        bridge.run(work, lambda _none: None, answers.append, owner=bridge)
+    began.acquire()
+    began.acquire()
+    bridge.run(lambda: threading.current_thread().name, answers.append, answers.append, owner=bridge, quick=True)
+    qtbot.waitUntil(lambda: bool(answers))
+    assert answers == ["vx-read-0"]
+    go.set()
+
+
 def test_a_known_fault_reaches_who_asked_and_nobody_else(bridge: Bridge, qtbot) -> None:
     faults: list[Exception] = []
     broken: list[Exception] = []

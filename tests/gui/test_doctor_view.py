@@ -1,5 +1,8 @@
 """The staged check as it is shown: rows in order, the server's words as plain text, nothing heard after a stop."""
 
+from collections.abc import Callable
+
+import msgspec
 import pytest
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTranslator
 from PySide6.QtGui import QGuiApplication
@@ -9,10 +12,12 @@ from tests.gui.support.world import World
 from tests.peers.mailbox import Mailbox
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import KeyringLocked
-from vxtray.core.mail.doctor import Phrase, Step
-from vxtray.core.settings.tree import Smtp
+from vxtray.core.mail import reaching
+from vxtray.core.mail.doctor import Step
+from vxtray.core.settings.tree import Security, Smtp
+from vxtray.core.texts import Phrase
 from vxtray.gui.doctor_view import DoctorView, Examination
-from vxtray.gui.widgets import PlainLabel, plain_label
+from vxtray.gui.widgets import Button, PlainLabel, plain_label
 
 pytestmark = pytest.mark.qt_log_ignore(r"plugin does not support (propagateSizeHints|raise)\(\)")
 
@@ -74,7 +79,7 @@ def test_the_first_fault_is_the_last_step(world: World, smtp_catcher: Mailbox, q
     assert ear.ends == [False]
 
 
-def test_a_keyring_that_is_locked_fails_before_any_step(world: World, smtp_catcher: Mailbox, qtbot) -> None:
+def test_a_keyring_that_is_locked_fails_at_the_sign_in(world: World, smtp_catcher: Mailbox, qtbot) -> None:
     def locked() -> Secret | None:
         raise KeyringLocked
 
@@ -82,8 +87,11 @@ def test_a_keyring_that_is_locked_fails_before_any_step(world: World, smtp_catch
     ear = Ear(examination)
     examination.start(settings(smtp_catcher), locked)
     qtbot.waitUntil(lambda: bool(ear.ends))
-    assert isinstance(ear.ends[0], KeyringLocked)
-    assert ear.steps == []
+    assert ear.ends == [False]
+    *before, failed = ear.steps
+    assert all(step.ok for step in before)
+    assert failed.name == "auth"
+    assert isinstance(failed.fault, KeyringLocked)
 
 
 def test_nothing_is_heard_after_a_stop(world: World, smtp_catcher: Mailbox, qtbot) -> None:
@@ -165,3 +173,85 @@ def test_qt_itself_has_french_for_the_menu(qapp) -> None:
         pytest.skip("this Qt came without its translations")
     assert translator.translate("QWidgetTextControl", "&Copy")
     assert QCoreApplication.translate("QWidgetTextControl", "&Copy")
+
+
+# --- what can be done about a failed step ----------------------------------------------------------------------------
+
+
+def links(view: DoctorView) -> dict[str, Button]:
+    return {button.text(): button for button in view.findChildren(Button)}
+
+
+@pytest.fixture
+def failed_view(world: World, smtp_catcher: Mailbox, qtbot) -> Callable[[Smtp], DoctorView]:
+    """Show a check of these settings to its end."""
+
+    def show(smtp: Smtp) -> DoctorView:
+        view = DoctorView()
+        qtbot.addWidget(view)
+        examination = Examination(world.bridge, world.bridge)
+        ends: list[bool] = []
+        examination.finished.connect(ends.append)
+        view.follow(examination, smtp)
+        examination.start(smtp, lambda: Secret(smtp_catcher.password))
+        qtbot.waitUntil(lambda: bool(ends), timeout=10_000)
+        return view
+
+    return show
+
+
+def test_a_certificate_can_be_looked_at_and_trusted(
+    smtp_catcher: Mailbox, failed_view: Callable[[Smtp], DoctorView], qtbot
+) -> None:
+    view = failed_view(msgspec.structs.replace(settings(smtp_catcher), ca_file=""))
+    assert "Certificate 1: localhost, 127.0.0.1" in view.text()
+    with qtbot.waitSignal(view.trust_wanted) as wanted:
+        links(view)["Trust this certificate…"].click()
+    assert wanted.args[0].names == ("localhost", "127.0.0.1")
+    with qtbot.waitSignal(view.ca_file_wanted):
+        links(view)["Choose its CA file…"].click()
+
+
+def test_note_and_conversation_go_to_the_clipboard(
+    smtp_catcher: Mailbox, failed_view: Callable[[Smtp], DoctorView]
+) -> None:
+    smtp = settings(smtp_catcher)
+    view = failed_view(msgspec.structs.replace(smtp, username="somebody@example.com"))
+    links(view)["Copy a note for the administrator"].click()
+    note = QGuiApplication.clipboard().text()
+    assert note.startswith("For the administrator of the mail server 127.0.0.1")
+    assert "535" in note
+    links(view)["Copy the conversation"].click()
+    said = QGuiApplication.clipboard().text()
+    assert "> EHLO [127.0.0.1]" in said
+    assert "< 535" in said
+    assert smtp_catcher.password not in note + said
+    assert len([text for text in links(view) if text == "✓ Copied"]) == 1  # the dict folds the two
+
+
+def test_another_way_in_can_be_clicked(
+    smtp_catcher: Mailbox, failed_view: Callable[[Smtp], DoctorView], monkeypatch: pytest.MonkeyPatch, qtbot
+) -> None:
+    monkeypatch.setattr(reaching, "WAYS", ((smtp_catcher.port, Security.STARTTLS),))
+    view = failed_view(msgspec.structs.replace(settings(smtp_catcher), security=Security.TLS))
+    with qtbot.waitSignal(view.remedy_wanted) as wanted:
+        links(view)[f"Use port {smtp_catcher.port} with STARTTLS"].click()
+    assert wanted.args == [{"port": smtp_catcher.port, "security": Security.STARTTLS}]
+
+
+def test_details_of_a_good_step_open_and_close(
+    smtp_catcher: Mailbox, failed_view: Callable[[Smtp], DoctorView]
+) -> None:
+    view = failed_view(settings(smtp_catcher))
+    view.show()
+    first = next(button for button in view.findChildren(Button) if button.text() == "Details")
+
+    def chain() -> list[QLabel]:
+        return [label for label in view.findChildren(QLabel) if "SHA-256" in label.text() and label.isVisible()]
+
+    assert chain() == []
+    first.click()
+    assert len(chain()) == 1
+    assert first.text() == "Fewer details"
+    first.click()
+    assert chain() == []

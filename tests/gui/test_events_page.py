@@ -86,6 +86,60 @@ def test_an_empty_store_teaches_and_leads_to_an_import(open_page, qtbot) -> None
     assert press.isEnabled()
 
 
+def test_an_empty_store_leads_to_the_sources_as_well(open_page, qtbot) -> None:
+    page = open_page()
+    (press,) = [one for one in page.findChildren(QPushButton) if one.text() == "Set up a source" and one.isVisible()]
+    with qtbot.waitSignal(page.page_wanted) as wanted:
+        press.click()
+    assert wanted.args == ["sources"]
+
+
+def test_what_is_rare_comes_as_it_is_found(world: World, open_page, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("vxtray.core.store.search._FIRST_SLICE", 100)
+    monkeypatch.setattr("vxtray.core.store.search._GROWTH", 1.0)
+    for name in ("_FIRST_SECONDS", "_NEXT_SECONDS"):
+        monkeypatch.setattr(f"vxtray.gui.pages.events_model.{name}", 0.0)
+    page = open_page(*(event(number, message="rare" if number % 500 == 3 else "other") for number in range(2000)))
+    said: list[str] = []
+    rows: list[int] = []
+    page.model.looked.connect(lambda: (said.append(words_of(page)), rows.append(page.model.rowCount())))
+    searched(qtbot, page, lambda: qtbot.keyClicks(page.filters.text, "RARE"))
+    assert page.model.looking is not None
+    assert "Searching…" in words_of(page)
+    qtbot.waitUntil(lambda: page.model.complete)
+    assert [page.model.event_at(row).seq for row in range(page.model.rowCount())] == [1504, 1004, 504, 4]
+    assert {1, 2, 3, 4} <= set(rows)
+    assert any("1 event found so far, back to Sunday 22 November 2026." in words for words in said)
+    assert "4 events match." in words_of(page)
+    searched(qtbot, page, lambda: page.filters.text.setText("absent"))
+    qtbot.waitUntil(lambda: "No event matches" in words_of(page))
+    searched(qtbot, page, page.filters.clear)
+    assert page.table.isVisible()
+
+
+def test_a_page_found_in_parts_comes_back_whole(world: World, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("vxtray.core.store.search._FIRST_SLICE", 70)
+    monkeypatch.setattr("vxtray.core.store.search._GROWTH", 1.0)
+    monkeypatch.setattr("vxtray.gui.pages.events_model._KEPT", 1)
+    for name in ("_FIRST_SECONDS", "_NEXT_SECONDS"):
+        monkeypatch.setattr(f"vxtray.gui.pages.events_model.{name}", 0.0)
+    count = 2 * PAGE + 50
+    world.engine.store().append(many(count))
+    model = EventsModel(world.bridge, world.engine.store)
+    model.show(EventQuery(text="number"))
+    qtbot.waitUntil(lambda: model.rowCount() == PAGE)
+    model.fetchMore(model.index(-1, -1))
+    qtbot.waitUntil(lambda: model.rowCount() > PAGE)
+    assert model.event_at(5) is None  # the first page was let go: it comes between two parts of the second
+    qtbot.waitUntil(lambda: model.rowCount() == 2 * PAGE)
+    model.fetchMore(model.index(-1, -1))
+    qtbot.waitUntil(lambda: model.complete)
+    assert model.rowCount() == count
+    for row in (5, PAGE + 5, 2 * PAGE + 5):
+        qtbot.waitUntil(lambda row=row: model.event_at(row) is not None)
+        assert model.event_at(row).seq == count - row
+
+
 def test_newest_first_in_columns_that_say_it_in_words(open_page) -> None:
     page = open_page(event(0), event(5, severity=Severity.CRITICAL, country="FR", target_host="shop.example.com"))
     model = page.model

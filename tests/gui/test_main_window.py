@@ -52,11 +52,11 @@ def test_a_minimised_window_comes_back(world: World, open_window, qtbot) -> None
 def test_pages_by_keyboard(world: World, open_window, qtbot) -> None:
     window = open_window()
     reached = []
-    for number in range(7, 0, -1):
+    for number in range(8, 0, -1):
         qtbot.keyClick(window, Qt.Key(Qt.Key.Key_0 + number), CONTROL)
         assert window.pages[window.sidebar.current()].isVisible()
         reached.append(window.sidebar.current())
-    assert reached == ["help", "mail_server", "sources", "events", "reports", "alerts", "overview"]
+    assert reached == ["help", "history", "mail_server", "sources", "events", "reports", "alerts", "overview"]
     qtbot.keyClick(window, Qt.Key.Key_F1)
     assert window.help.isVisible()
     assert not window.overview.isVisible()

@@ -21,9 +21,10 @@ from tests.gui.support.smtp import SAVED
 from tests.gui.support.world import World
 from vxtray.core import texts
 from vxtray.core.errors import StoreError, VxtrayError
-from vxtray.core.mail.doctor import Phrase, Step
+from vxtray.core.mail.doctor import Step
 from vxtray.core.mail.outbox import Outcome, Outgoing, Verdict
 from vxtray.core.reports.period import Cadence
+from vxtray.core.texts import Phrase
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.smtp_dialog import SmtpDialog
 from vxtray.gui.widgets import Button, Card, ChoiceField, Pill, PlainLabel, Toggle
@@ -252,3 +253,15 @@ def test_the_figures_of_the_overview(world: World, open_window) -> None:
     world.engine.pause_alerts(timedelta(hours=1))
     window.overview.refresh()
     assert window.overview.heading.title().startswith("Alert mails are held until")
+
+
+def test_a_store_set_aside_is_dismissed_on_the_overview(world: World, open_window, qtbot) -> None:
+    world.profile.events_file.parent.mkdir(parents=True, exist_ok=True)
+    world.profile.events_file.write_bytes(b"this was an event store once " * 1000)
+    world.model.update(SAVED)
+    world.engine.store()
+    window: MainWindow = open_window()
+    assert any("was set aside as" in label.text() for label in window.overview.findChildren(PlainLabel))
+    (dismiss,) = [one for one in window.overview.findChildren(Button) if one.text() == "Dismiss"]
+    qtbot.mouseClick(dismiss, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not world.engine.troubles())

@@ -482,7 +482,7 @@ def test_tab_goes_through_the_fields_as_they_stand(world: World, dialog: SmtpDia
         qtbot.keyClick(reached[-1], Qt.Key.Key_Tab)
     assert reached[: len(expected)] == expected
     assert reached[-4:] == [dialog.test, dialog.send_test, dialog.cancel, dialog.save]
-    assert QApplication.focusWidget() is form.host
+    assert QApplication.focusWidget() is dialog.finder.address
 
 
 def test_every_field_has_a_name_to_be_spoken(world: World, dialog: SmtpDialog) -> None:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from tests.gui.support.world import SaveCounter, World, no_room
 from tests.gui.test_pages import HOSTILE, clipped, settle, sideways
 from tests.peers.desktop import until
 from vxtray.core import texts
+from vxtray.core.health import SourceHealth
 from vxtray.core.settings.tree import LogFile, Syslog
 from vxtray.gui.logfile_dialog import LogFileDialog
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.pages.sources import SourcesPage
 from vxtray.gui.source_view import SourceView
+from vxtray.gui.source_words import counts_of, state_of_source
 from vxtray.gui.syslog_dialog import SyslogDialog
 from vxtray.gui.widgets import Button, Kind, PlainLabel
 
@@ -26,6 +29,7 @@ pytestmark = [
 ]
 
 BAN = "2026-11-23 10:00:00,123 fail2ban.actions        [812]: NOTICE  [sshd] Ban 203.0.113.{n}\n"
+DAY = timedelta(days=1)
 Opening = Callable[..., MainWindow]
 
 
@@ -364,6 +368,32 @@ def test_silence_is_set_here(world: World, open_window: Opening) -> None:
     page.silent_minutes.setValue(15)
     page.silent_minutes.editingFinished.emit()
     assert world.saved("sources.silent_minutes") == 15
+    page.silent_minutes.setValue(0)
+    page.silent_minutes.editingFinished.emit()
+    assert page.silent_minutes.text() == "never"
+    assert world.saved("sources.silent_minutes") == 0
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(timedelta(minutes=60), Kind.WARNING), (timedelta(), Kind.GOOD)])
+def test_silence_without_a_limit_is_no_trouble(limit: timedelta, kind: Kind) -> None:
+    now = datetime.now(UTC)
+    part = SourceHealth(name="a", running=True, began=now - DAY, last_line=now - DAY, lines=1)
+    assert state_of_source([part], (), now, limit).kind is kind
+
+
+def test_what_was_dropped_is_told_as_what_it_was() -> None:
+    now = datetime.now(UTC)
+    dropped = {"queue": 3, "framing": 2, "tls": 4, "truncated": 1, "connections": 5}
+    part = SourceHealth(name="syslog tls", running=True, began=now, last_line=now, lines=9, dropped=dropped)
+    assert "3 lines dropped" in state_of_source([part], (), now, DAY).figures
+    told = dict(counts_of([part]))["Dropped"].splitlines()
+    assert told == [
+        "5 – too many connections at once",
+        "4 – failed TLS handshakes",
+        "3 – too many lines were waiting",
+        "2 – connections that did not send syslog, or ended in a message",
+        "1 – the file was cut before it was read",
+    ]
 
 
 def test_it_looks_only_while_it_is_seen(world: World, open_window: Opening) -> None:

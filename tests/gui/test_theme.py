@@ -16,7 +16,6 @@ from vxtray.gui.theme import DARK, LIGHT, PAIRS, Theme, Tokens, contrast, theme
 def look(qapp: QApplication):
     look = theme()
     yield look
-    look.set_font(None)
     look.set_preference("auto")
 
 
@@ -88,16 +87,16 @@ for scheme in (Qt.ColorScheme.Dark, Qt.ColorScheme.Light):
     assert heard == ["changed", "True", DARK.window, "changed", "False", LIGHT.window]
 
 
-def test_sizes_follow_the_font_but_never_shrink(look: Theme, qapp: QApplication):
+def test_sizes_follow_the_font_but_never_shrink(look: Theme, qapp: QApplication, system_font):
     font = QFont(qapp.font())
     font.setPixelSize(26)
-    look.set_font(font)
+    system_font(font)
     assert look.scale == 2
     assert look.px(30) == 60
     assert qapp.font().pixelSize() == 26
     assert 'QLabel[role="heading"] { font-size: 40px' in qapp.styleSheet()
     font.setPixelSize(9)
-    look.set_font(font)
+    system_font(font)
     assert look.scale == 1
     assert qapp.font().pixelSize() == 13
 

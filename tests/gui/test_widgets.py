@@ -49,7 +49,6 @@ def look(qapp: QApplication):
     look = theme()
     look.set_preference("light")
     yield look
-    look.set_font(None)
     look.set_preference("auto")
 
 
@@ -466,11 +465,12 @@ def test_sidebar_marks_the_chosen_page_and_the_ring(bar: SideBar):
 
 
 @pytest.mark.parametrize(("percent", "least"), [(100, 464), (150, 616), (200, 588)])
-def test_nothing_is_clipped_at_any_width_or_font(look: Theme, qapp: QApplication, qtbot, percent: int, least: int):
+@pytest.mark.usefixtures("look")
+def test_nothing_is_clipped_at_any_width_or_font(qapp: QApplication, qtbot, system_font, percent: int, least: int):
     """``least`` is what the sidebar leaves of a window of 700 px; it is compact where the font is large."""
     font = QFont(qapp.font())
     font.setPixelSize(round(13 * percent / 100))
-    look.set_font(font)
+    system_font(font)
     page = every_widget()
     show(qtbot, page)
     for width in (least, 640, 760, 1000, 1200, 760, least):
@@ -492,13 +492,14 @@ def test_nothing_is_clipped_at_any_width_or_font(look: Theme, qapp: QApplication
         assert not outside, width
 
 
-def test_nothing_is_clipped_when_the_font_grows_while_shown(look: Theme, qapp: QApplication, qtbot):
+@pytest.mark.usefixtures("look")
+def test_nothing_is_clipped_when_the_font_grows_while_shown(qapp: QApplication, qtbot, system_font):
     page = every_widget()
     show(qtbot, page)
     settle(page, 700)
     font = QFont(qapp.font())
     font.setPixelSize(24)
-    look.set_font(font)
+    system_font(font)
     settle(page, 700)
     labels = [label for label in page.findChildren(PlainLabel) if label.isVisible()]
     assert all(label.height() >= label.heightForWidth(label.width()) for label in labels)

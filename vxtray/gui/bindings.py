@@ -117,12 +117,28 @@ def bind_number(control: QSpinBox, model: SettingsModel, key: str, told: Told) -
 
 def bind_list(control: QLineEdit, model: SettingsModel, key: str, told: Told) -> None:
     """Tie a line of addresses to a setting; saved on leaving. A wrong address stays in the line, to be mended."""
-    binding = _Binding(control, model, key, lambda items: control.setText(", ".join(items)), told)
+    _bind_line(control, model, key, split_list, ", ".join, told)
+
+
+def bind_text(control: QLineEdit, model: SettingsModel, key: str, told: Told) -> None:
+    """Tie a line to a text setting; saved on leaving. A wrong text stays in the line, to be mended."""
+    _bind_line(control, model, key, str.strip, str, told)
+
+
+def _bind_line(
+    control: QLineEdit,
+    model: SettingsModel,
+    key: str,
+    read: Callable[[str], object],
+    write: Callable[[Any], str],
+    told: Told,
+) -> None:
+    binding = _Binding(control, model, key, lambda value: control.setText(write(value)), told)
     wrong = False
 
     def finished() -> None:
         nonlocal wrong
-        typed = split_list(control.text())
+        typed = read(control.text())
         same = typed == typed_value(model.current, key)
         try:
             if not same:

@@ -1,7 +1,8 @@
 """The one door between the GUI thread and all others: notices come in, slow work goes out, answers come back.
 
 ``post`` and ``call`` may be used from any thread; everything they bring runs on the GUI thread, in order for each
-sender. ``run`` sends work to ``vx-task`` threads (at most two).
+sender. ``run`` sends work to ``vx-task`` threads (at most two), and what a person waits for at once to ``vx-read``,
+which no import and no export keeps busy.
 """
 
 import logging
@@ -23,9 +24,34 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_WORKERS = 2
 _STOP_SECONDS = 3.0
 _CUT_SECONDS = 1.0
+
+
+class _Lane:
+    """Threads that do what is put here, in order; they begin with the first work there is for them."""
+
+    def __init__(self, name: str, most: int, stopping: threading.Event) -> None:
+        self._name = name
+        self._most = most
+        self._stopping = stopping
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.workers: list[threading.Thread] = []
+
+    def put(self, task: Callable[[], None]) -> None:
+        if len(self.workers) < self._most:
+            worker = threading.Thread(target=self._work, name=f"{self._name}-{len(self.workers)}", daemon=True)
+            self.workers.append(worker)
+            worker.start()
+        self._tasks.put(task)
+
+    def end(self) -> None:
+        for _worker in self.workers:
+            self._tasks.put(None)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None and not self._stopping.is_set():
+            task()
 
 
 class Bridge(QObject):
@@ -42,9 +68,9 @@ class Bridge(QObject):
         super().__init__(parent)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._woken = threading.Event()
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._workers: list[threading.Thread] = []
         self._stopping = threading.Event()
+        self._work = _Lane("vx-task", 2, self._stopping)
+        self._reads = _Lane("vx-read", 1, self._stopping)
         self._cutoffs: weakref.WeakSet[Cutoff] = weakref.WeakSet()
         self._arrived.connect(self._drain, Qt.ConnectionType.QueuedConnection)
 
@@ -78,9 +104,11 @@ class Bridge(QObject):
         failed: Callable[[Exception], None],
         *,
         owner: QObject,
+        quick: bool = False,
     ) -> None:
         """Do ``work`` on another thread and answer on this one, or nowhere if ``owner`` is gone by then.
 
+        ``quick`` is for reads of a few hundred milliseconds at most, which must not wait behind an import.
         A fault that nobody foresaw is answered too, and ``broken`` tells of it besides.
         """
         if self._stopping.is_set():
@@ -98,11 +126,7 @@ class Bridge(QObject):
                     self.call(lambda error=error: self.broken.emit(error))  # type: ignore[misc]  # outlives the except
             self.call(lambda: answer(result) if isValid(owner) else None)
 
-        if len(self._workers) < _WORKERS:
-            worker = threading.Thread(target=self._work, name=f"vx-task-{len(self._workers)}", daemon=True)
-            self._workers.append(worker)
-            worker.start()
-        self._tasks.put(task)
+        (self._reads if quick else self._work).put(task)
 
     def cutoff(self) -> Cutoff:
         """Return what ends a conversation with the mail server; ``stop`` uses it too. GUI thread only."""
@@ -112,18 +136,14 @@ class Bridge(QObject):
             made.cut()
         return made
 
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None and not self._stopping.is_set():
-            task()
-
     def stop(self) -> None:
         """Take no more work; mail servers are cut off, and a keyring's prompt is left behind after a moment."""
         self._stopping.set()
-        for _worker in self._workers:
-            self._tasks.put(None)
+        for lane in (self._work, self._reads):
+            lane.end()
         for in_doubt, seconds in ((False, _STOP_SECONDS), (True, _CUT_SECONDS)):
             for cutoff in self._cutoffs:
                 cutoff.cut(in_doubt=in_doubt)
             until = time.monotonic() + seconds
-            for worker in self._workers:
+            for worker in (*self._work.workers, *self._reads.workers):
                 worker.join(max(0.0, until - time.monotonic()))

@@ -3,7 +3,7 @@
 Everything shown is text of others: the table and the field below it show it as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QModelIndex, QPersistentModelIndex, Qt
@@ -11,9 +11,11 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QPlainTextEdit, QTableView, QVBoxLayout, QWidget
 
 from vxtray.core import texts
-from vxtray.core.sources.preview import Preview, Reading
+from vxtray.core.settings.tree import LogFile
+from vxtray.core.sources.preview import Preview, Reading, preview_file
 from vxtray.core.texts import _, plural
-from vxtray.gui.source_words import what_of
+from vxtray.gui.context import Context
+from vxtray.gui.source_words import what_of, zone_of
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets import plain_label
 
@@ -142,6 +144,19 @@ def _in_full(reading: Reading) -> str:
         held = (event.src_ip, event.target, event.target_url, event.rule_id, event.rule_name, event.message, event.user)
         lines.append(" · ".join([what_of(Reading(text="", events=(event,))), *filter(None, held)]))
     return "\n".join(lines if reading.events else [*lines, what_of(reading)])
+
+
+def read_file(
+    context: Context,
+    file: LogFile,
+    done: Callable[[Preview], None],
+    failed: Callable[[Exception], None],
+    owner: QWidget,
+) -> None:
+    """Read the last lines of a file on ``vx-task``, and hand them, or why not, to the owner while it lives."""
+    context.bridge.run(
+        lambda: preview_file(file.path, format=file.format, zone=zone_of(file.zone)), done, failed, owner=owner
+    )
 
 
 def summary_of(preview: Preview) -> str:

@@ -10,11 +10,10 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QFormLayout, QHBoxLayout, QL
 
 from vxtray.core.errors import N_, SettingsInvalid, VxtrayError
 from vxtray.core.settings.tree import LogFile, is_zone
-from vxtray.core.sources.preview import Preview, preview_file
+from vxtray.core.sources.preview import Preview
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
-from vxtray.gui.lines_view import LinesView, summary_of
-from vxtray.gui.source_words import zone_of
+from vxtray.gui.lines_view import LinesView, read_file, summary_of
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import ChoiceField, button, mark, plain_label, primary_button
@@ -176,12 +175,7 @@ class LogFileDialog(QDialog):
         if (file := self._checked()) is None:
             return
         self.test.setEnabled(False)
-        self._context.bridge.run(
-            lambda: preview_file(file.path, format=file.format, zone=zone_of(file.zone)),
-            self._tested,
-            self._failed,
-            owner=self,
-        )
+        read_file(self._context, file, self._tested, self._failed, self)
 
     def _tested(self, preview: Preview) -> None:
         self.test.setEnabled(True)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, Qt, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
+from vxtray.core import texts
 from vxtray.core.texts import _
 from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
@@ -13,6 +14,8 @@ from vxtray.gui.icons import app_icon
 from vxtray.gui.pages.alerts import AlertsPage
 from vxtray.gui.pages.events import EventsPage
 from vxtray.gui.pages.help import HelpPage
+from vxtray.gui.pages.history import HistoryPage
+from vxtray.gui.pages.history_words import lost_words
 from vxtray.gui.pages.mail_server import MailServerPage
 from vxtray.gui.pages.overview import OverviewPage
 from vxtray.gui.pages.reports import ReportsPage
@@ -32,10 +35,11 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(app_icon())
         self.overview = OverviewPage(context, actions)
         self.alerts = AlertsPage(context, actions)
-        self.reports = ReportsPage(context, actions)
+        self.reports = ReportsPage(context)
         self.events = EventsPage(context, actions)
         self.sources = SourcesPage(context, actions)
         self.mail_server = MailServerPage(context, actions)
+        self.history = HistoryPage(context, actions)
         self.help = HelpPage(context, actions)
         self.pages: dict[str, Page] = {
             "overview": self.overview,
@@ -44,6 +48,7 @@ class MainWindow(QMainWindow):
             "events": self.events,
             "sources": self.sources,
             "mail_server": self.mail_server,
+            "history": self.history,
             "help": self.help,
         }
         self.sidebar = SideBar(
@@ -55,6 +60,7 @@ class MainWindow(QMainWindow):
                 NavItem("events", _("Events"), "events"),
                 NavItem("sources", _("Sources"), "sources"),
                 NavItem("mail_server", _("Mail server"), "mail"),
+                NavItem("history", _("History"), "history"),
             ),
             (NavItem("help", _("Help & diagnostics"), "help"),),
         )
@@ -69,7 +75,9 @@ class MainWindow(QMainWindow):
         row.addWidget(self._stack, 1)
         self.setCentralWidget(ground)
         self.sidebar.chosen.connect(self._show_page)
-        self.overview.page_wanted.connect(self.go_to)
+        for page in (self.overview, self.events, self.reports):
+            page.page_wanted.connect(self.go_to)
+        self.history.lost_changed.connect(self._show_lost)
         actions.told.connect(self._tell)
         actions.changed.connect(self.overview.refresh)
         self.addAction(actions.quit)
@@ -93,10 +101,23 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def go_to(self, key: str) -> None:
-        """Show a page; ``edit_smtp`` opens the mail server's dialog on its page."""
-        self.sidebar.choose("mail_server" if key == "edit_smtp" else key)
+        """Show a page; ``edit_smtp`` opens the mail server's dialog on its page, ``lost`` the mails not delivered.
+
+        ``history:12`` is mail 12 in the history.
+        """
+        key, _colon, mail = key.partition(":")
+        self.sidebar.choose({"edit_smtp": "mail_server", "lost": "history"}.get(key, key))
         if key == "edit_smtp":
             self.mail_server.dialog.edit()
+        elif key == "lost":
+            self.history.show_lost()
+        elif mail:
+            self.history.show_mail(int(mail))
+
+    @Slot(int)
+    def _show_lost(self, count: int) -> None:
+        number = texts.format_number(count, texts.current()) if count else ""
+        self.sidebar.set_badge("history", number, lost_words(count))
 
     @Slot()
     def refresh(self) -> None:
@@ -107,6 +128,7 @@ class MainWindow(QMainWindow):
         self.events.refresh()
         self.sources.refresh()
         self.mail_server.refresh()
+        self.history.refresh()
         self.help.refresh()
 
     @Slot(str, bool)

@@ -17,20 +17,26 @@ from PySide6.QtWidgets import (
 )
 
 from vxtray.core import texts
-from vxtray.core.credentials import Account, Secret, smtp_account
-from vxtray.core.errors import CredentialError, KeyringLocked, SettingsInvalid, VxtrayError
+from vxtray.core.credentials import Secret, smtp_account
+from vxtray.core.errors import CredentialError, SettingsInvalid, VxtrayError
+from vxtray.core.mail.certificates import Shown, keep
 from vxtray.core.mail.delivery import secret_for
+from vxtray.core.mail.faults import Stage
+from vxtray.core.mail.replies import words_of
 from vxtray.core.mail.trial import Trial
 from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.finding import Finder
 from vxtray.gui.smtp_form import SmtpForm
-from vxtray.gui.smtp_saving import Saving, keyring_answer
+from vxtray.gui.smtp_saving import Saving
+from vxtray.gui.stored_password import StoredPassword
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
+from vxtray.gui.trusting import asks_to_trust
 from vxtray.gui.trying import send_and_record
-from vxtray.gui.widgets import Banner, Kind, button, primary_button
+from vxtray.gui.widgets import Banner, Kind, button, primary_button, separator
 
 T = TypeVar("T")
 
@@ -48,12 +54,15 @@ class SmtpDialog(QDialog):
         self._saving: Saving | None = None
         self._busy = False
         self._keyring_said = False  # that the keyring could not be read is shown beneath the form
-        self._asked: Account | None = None  # whose password the placeholder speaks of
         self._opening = 0  # counts up at each end: an answer to an earlier opening is nobody's any more
         self.setWindowTitle(_("Mail server"))
         self.setObjectName("smtp-dialog")
+        self.finder = Finder(context.bridge)
+        self.finder.chosen.connect(self._take)
         self.form = SmtpForm()
-        self.form.account_changed.connect(self._account_named)
+        self._stored = StoredPassword(context, self.form)
+        self._stored.told.connect(self._keyring_works)
+        self._stored.failed.connect(self._keyring_fails)
         self.form.forget_wanted.connect(self._forget)
         self._make_buttons()
         self._lay_out()
@@ -76,12 +85,17 @@ class SmtpDialog(QDialog):
         self.message = Banner(Kind.WARNING, "")
         self.message.hide()
         self.doctor = DoctorView()
+        self.doctor.remedy_wanted.connect(self.try_changes)
+        self.doctor.trust_wanted.connect(self.trust)
+        self.doctor.ca_file_wanted.connect(self.choose_ca_file)
         inner = QWidget()
         inner.setObjectName("column")
         column = QVBoxLayout(inner)
         column.setContentsMargins(20, 20, 20, 8)
         column.setSpacing(12)
         column.addWidget(self.message)
+        column.addWidget(self.finder)
+        column.addWidget(separator())
         column.addWidget(self.form)
         column.addWidget(self.doctor)
         column.addStretch(1)
@@ -125,6 +139,7 @@ class SmtpDialog(QDialog):
         """Show what is saved on the disk now."""
         self._context.model.reload()
         self.form.load(self._context.model.current.smtp)
+        self.finder.load(self._context.model.current.smtp)
         self.doctor.hide()
         self._keyring_said = False
         self.message.hide()
@@ -132,53 +147,20 @@ class SmtpDialog(QDialog):
         trouble = self._context.model.loaded.trouble
         if trouble is not None:
             self._complain(trouble)
-        self._ask_for_password()
-        self.form.host.setFocus()
+        self._stored.ask()
+        (self.form.host if self.form.host.text() else self.finder.address).setFocus()
 
     @Slot()
-    def _account_named(self) -> None:
-        """Ask again for another account only: a button that went grey for a moment would swallow the click on it."""
-        if not self._still(self._asked):
-            self._ask_for_password()
+    def _keyring_works(self) -> None:
+        if self._keyring_said:
+            self._keyring_said = False
+            self.doctor.hide()
 
-    @Slot()
-    def _ask_for_password(self) -> None:
-        """Say in the password field whether the keyring holds one for this server and user."""
-        self.form.password.setPlaceholderText("")
-        self.form.forget.setEnabled(False)
-        self._asked = None
-        try:
-            account = self._asked = smtp_account(self.form.typed(checked=False))
-        except VxtrayError:
-            return
-        store = self._context.credentials
-
-        def known(secret: Secret | None) -> None:
-            if not self._still(account):
-                return
-            if self._keyring_said:
-                self._keyring_said = False
-                self.doctor.hide()
-            stored = secret is not None
-            self.form.password.setPlaceholderText(
-                _("Stored in the keyring. Leave empty to keep it") if stored else _("Not stored for this server yet")
-            )
-            self.form.forget.setEnabled(stored and self.form.auth_mode() is not Auth.NONE)
-
-        def unknown(error: Exception) -> None:
-            if isinstance(error, KeyringLocked) and error.answer is not None:
-                keyring_answer(self._context, error.answer, known, unknown, self)
-            if self._still(account) and not self.doctor.isVisible():
-                self.doctor.say_error(error)  # beneath the form: what comes late must not move a field away
-                self._keyring_said = True
-
-        self._context.bridge.run(lambda: store.get(account), known, unknown, owner=self)
-
-    def _still(self, account: object) -> bool:
-        try:
-            return smtp_account(self.form.typed(checked=False)) == account
-        except VxtrayError:
-            return False
+    @Slot(object)
+    def _keyring_fails(self, error: Exception) -> None:
+        if not self.doctor.isVisible():
+            self.doctor.say_error(error)  # beneath the form: what comes late must not move a field away
+            self._keyring_said = True
 
     def _complain(self, error: Exception, beside: str = "") -> None:
         """Say what is wrong at the top, and lead to the field."""
@@ -261,7 +243,7 @@ class SmtpDialog(QDialog):
 
         def forget(smtp: Smtp) -> None:
             account = smtp_account(smtp)
-            self._run(lambda: store.forget(account), lambda _found: self._ask_for_password())
+            self._run(lambda: store.forget(account), lambda _found: self._stored.ask())
 
         self.form.password.clear()
         try:
@@ -280,9 +262,9 @@ class SmtpDialog(QDialog):
         self._set_busy(True)
         self.test.setText(_("Stop the test"))
         self.test.setEnabled(True)
-        self.doctor.begin(_("Testing the connection to {server}…", server=f"{smtp.host}:{smtp.port}"))
         self._examination = Examination(self._context.bridge, self)
-        self._examination.stepped.connect(self.doctor.add_step)
+        self.doctor.follow(self._examination, smtp)
+        self._examination.warned.connect(self._scroll_down)
         self._examination.stepped.connect(self._scroll_down)
         self._examination.finished.connect(self._end_test)
         self._examination.failed.connect(self._failed)
@@ -293,6 +275,42 @@ class SmtpDialog(QDialog):
         if self._examination is not None:
             self._examination.cancel()
         self._set_busy(False)
+
+    # --- what a test leads to ----------------------------------------------------------------------------------------
+
+    @Slot(dict)
+    def _take(self, changes: dict[str, object]) -> None:
+        """Type what was found, for a person to look at and to save."""
+        self.form.fill(changes)
+        self.doctor.hide()
+
+    @Slot(dict)
+    def try_changes(self, changes: dict[str, object]) -> None:
+        """Type changes, and test with them; opens the dialog where it is closed."""
+        self.edit()
+        self.form.fill(changes)
+        self._test()
+
+    @Slot(object)
+    def trust(self, certificate: Shown) -> None:
+        """Ask whether to trust one certificate, and test with it."""
+        self.edit()
+        host = self.form.host.text().strip()
+        if not asks_to_trust(host, certificate, self):
+            return
+        try:
+            path = keep(self._context.profile.config / "certificates", host, certificate)
+        except VxtrayError as error:
+            self._complain(error)
+            return
+        self.try_changes({"ca_file": path})
+
+    @Slot()
+    def choose_ca_file(self) -> None:
+        """Let a person choose an authority's file, and test with it."""
+        self.edit()
+        if self.form.choose_ca_file():
+            self._test()
 
     @Slot()
     def _send_test(self) -> None:
@@ -308,13 +326,19 @@ class SmtpDialog(QDialog):
 
     def _sent(self, trial: Trial) -> None:
         self._set_busy(False)
-        refused = [address for address, word in trial.recipients.items() if not word.ok]
+        refused = {address: word.reply for address, word in trial.recipients.items() if not word.ok}
         if refused:
-            text = _("The server took the mail, but not for {recipients}.", recipients=", ".join(refused))
+            lines = [_("The server took the mail, but not for {recipients}.", recipients=", ".join(refused))]
         else:
-            text = _("The server took the mail for {recipients}.", recipients=", ".join(trial.recipients))
-        said = _("Server's words: {reply}", reply=trial.reply)
-        self.doctor.say(f"{text}\n{said}", good=trial.ok)
+            lines = [
+                _("The server took the mail for {recipients}.", recipients=", ".join(trial.recipients)),
+                _("Server's words: {reply}", reply=trial.reply),
+            ]
+        for reply in dict.fromkeys(refused.values()):
+            found = words_of(Stage.RECIPIENTS, reply)
+            lines.append(found.in_language(texts.current()) if found else _(reply))
+            lines.append(_("Server's words: {reply}", reply=reply) if found else "")
+        self.doctor.say("\n".join(filter(None, lines)), good=trial.ok)
         self._scroll_down()
 
     def _failed(self, error: Exception) -> None:
@@ -359,5 +383,6 @@ class SmtpDialog(QDialog):
             self._saving.cancel()
             self._saving = None
         self._end_test()
+        self.finder.stop()
         self.form.password.clear()
         super().done(result)

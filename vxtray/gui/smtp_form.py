@@ -98,7 +98,7 @@ class SmtpForm(QWidget):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         browse = button(_("Choose…"))
         browse.setAutoDefault(False)
-        browse.clicked.connect(self._choose_ca_file)
+        browse.clicked.connect(self.choose_ca_file)
         self.recipients.setFixedHeight(px(58))
         for label, field in (
             (_("Server"), _beside(self.host, self.port)),
@@ -138,12 +138,27 @@ class SmtpForm(QWidget):
             self.port.setValue(USUAL_PORT[_SECURITIES[index][0]])
 
     @Slot()
-    def _choose_ca_file(self) -> None:
+    def choose_ca_file(self) -> bool:
+        """Let a person choose the CA file; return True where one was chosen."""
         name, _kind = QFileDialog.getOpenFileName(
             self, _("Own CA certificate"), self.ca_file.text(), _("Certificates (*.pem *.crt *.cer)")
         )
         if name:
             self.ca_file.setText(name)
+        return bool(name)
+
+    def fill(self, changes: dict[str, object]) -> None:
+        """Type values for a person: settings below ``smtp.`` by name."""
+        if "security" in changes:
+            self.security.setCurrentIndex(
+                [value for value, _text in _SECURITIES].index(Security(str(changes["security"])))
+            )
+        if "port" in changes:
+            self.port.setValue(int(str(changes["port"])))
+        for name in ("host", "username", "from_address", "ca_file"):
+            if name in changes:
+                getattr(self, name).setText(str(changes[name]))
+        self.account_changed.emit()
 
     def auth_mode(self) -> Auth:
         """Return how to sign in; what the two entries cannot tell apart stays as it was saved."""

@@ -86,7 +86,10 @@ class Saving(QObject):
                 raise
             return
         service = self._context.service
-        self._context.bridge.run(service.mail_mended, lambda _none: None, self._not_mended, owner=self._context.bridge)
+        name = self._account.name
+        self._context.bridge.run(
+            lambda: service.mail_mended(name), lambda _none: None, self._not_mended, owner=self._context.bridge
+        )
         self._tell(self.saved)
         self.deleteLater()
 

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 from vxtray.core.health import SourceHealth
 from vxtray.core.reports.period import machine_zone
 from vxtray.core.settings.tree import LogFile
-from vxtray.core.sources.preview import Preview, Reading, preview_file, read_line
+from vxtray.core.sources.preview import Preview, Reading, read_line
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
-from vxtray.gui.lines_view import LinesView, summary_of
-from vxtray.gui.source_words import counts_of, sophos_facts, sophos_hint, zone_of
+from vxtray.gui.lines_view import LinesView, read_file, summary_of
+from vxtray.gui.source_words import counts_of, sophos_facts, sophos_hint
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import ChoiceField, Facts, button, plain_label, primary_button
@@ -116,12 +116,7 @@ class SourceView(QDialog):
         if file is None:
             return
         self.again.setEnabled(False)
-        self._context.bridge.run(
-            lambda: preview_file(file.path, format=file.format, zone=zone_of(file.zone)),
-            self._tested,
-            self._failed,
-            owner=self,
-        )
+        read_file(self._context, file, self._tested, self._failed, self)
 
     def _tested(self, preview: Preview) -> None:
         self.again.setEnabled(True)

@@ -17,7 +17,7 @@ from vxtray.core.texts import N_, _, plural
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Kind
 
-#: Of ``Health.dropped``.
+#: Of ``sources.Health.dropped``, beside how many.
 _DROPPED = {
     "kernel": N_("came faster than they could be read"),
     "queue": N_("too many lines were waiting"),
@@ -25,6 +25,8 @@ _DROPPED = {
     "rate": N_("one sender sent too many at once"),
     "length": N_("longer than 64 KiB"),
     "connections": N_("too many connections at once"),
+    "framing": N_("connections that did not send syslog, or ended in a message"),
+    "tls": N_("failed TLS handshakes"),
     "truncated": N_("the file was cut before it was read"),
 }
 
@@ -48,7 +50,7 @@ def state_of_source(
 ) -> SourceState:
     """Return the state of what is one source for a person: a followed file, or all listeners of the receiver.
 
-    ``errors`` are those that keep it from working; ``limit`` is when silence becomes trouble.
+    ``errors`` are those that keep it from working; ``limit`` is when silence becomes trouble, 0 for never.
     """
     figures = _figures(parts, now)
     told = [words(error) for error in errors]
@@ -61,7 +63,7 @@ def state_of_source(
     heard = _latest(part.last_line for part in parts)
     faults = dict.fromkeys(_(part.fault, path=part.where, where=part.where) for part in parts if part.fault)
     trouble = "\n".join(faults)
-    if now - (heard or max(part.began for part in parts)) > limit:
+    if limit and now - (heard or max(part.began for part in parts)) > limit:
         advice = _("Check that the sender still runs and that its log goes here.")
         return SourceState(Kind.WARNING, _("Silent"), figures, trouble or advice)
     # A receiver's last fault may be long over; a file's is a present one
@@ -92,7 +94,7 @@ def _figures(parts: Sequence[SourceHealth], now: datetime) -> str:
         ]
         if rejected:
             said.append(_("{share} not understood", share=_share(rejected / lines)))
-    if dropped := sum(sum(part.dropped.values()) for part in parts):
+    if dropped := sum(part.dropped_lines for part in parts):
         said.append(plural("{n} line dropped", "{n} lines dropped", dropped))
     return " · ".join(said)
 

@@ -163,7 +163,6 @@ class Theme(QObject):
         Theme._current = self
         self._app = app
         self._preference: Preference = preference
-        self._font: QFont | None = None
         self.tokens = LIGHT
         self.dark = False
         self.high_contrast = False
@@ -188,11 +187,6 @@ class Theme(QObject):
             self._ask_platform()
             self.refresh()
 
-    def set_font(self, font: QFont | None) -> None:
-        """Take another base font than the system's; None goes back to the system's."""
-        self._font = font
-        self.refresh()
-
     def px(self, size: float) -> int:
         """Return a length of the design in device-independent pixels at the scale of the system font."""
         return round(size * self.scale)
@@ -206,7 +200,7 @@ class Theme(QObject):
         before = (self.tokens, self.scale, self._app.font().family())
         self.high_contrast = _wants_high_contrast(self._app)
         self.dark = self._wants_dark()
-        font = QFont(self._font or QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont))
+        font = _system_font()
         # never below the design's size: Windows says 12 px, macOS 13, GNOME 14.7
         self.scale = max(1.0, QFontInfo(font).pixelSize() / BODY)
         if self.high_contrast:
@@ -243,6 +237,10 @@ def theme() -> Theme:
     if current is None or not isValid(current):
         current = Theme(cast("QApplication", QCoreApplication.instance()))
     return current
+
+
+def _system_font() -> QFont:
+    return QFontDatabase.systemFont(QFontDatabase.SystemFont.GeneralFont)
 
 
 def _wants_high_contrast(app: QApplication) -> bool:
@@ -356,6 +354,8 @@ QComboBox::drop-down { border: none; width: $px28; }
 QComboBox::down-arrow { image: url("$down"); width: $px10; height: $px10; }
 QComboBox QAbstractItemView { color: $text; background: $card; border: 1px solid $line; outline: none;
   selection-color: $on_accent; selection-background-color: $accent; }
+QDateEdit::drop-down { border: none; background: transparent; width: $px24; }
+QDateEdit::down-arrow { image: url("$down"); width: $px10; height: $px10; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; background: transparent; width: $px20; }
 QAbstractSpinBox::up-arrow { image: url("$up"); width: $px8; height: $px8; }
 QAbstractSpinBox::down-arrow { image: url("$down"); width: $px8; height: $px8; }
@@ -377,7 +377,7 @@ QHeaderView::section { color: $secondary; background: $card; border: none; borde
 QProgressBar { min-height: $px6; max-height: $px6; border: none; border-radius: 3px; background: $line; }
 QProgressBar::chunk { border-radius: 3px; background: $accent; }
 
-QScrollBar { background: transparent; }
+QScrollBar, QAbstractScrollArea::corner { background: transparent; border: none; }
 QScrollBar:vertical { width: 12px; }
 QScrollBar:horizontal { height: 12px; }
 QScrollBar::handle { background: $control; margin: 3px; border-radius: 3px; }

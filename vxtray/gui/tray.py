@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from vxtray.core import texts
+from vxtray.core.mail.replies import words_of
 from vxtray.core.notices import MailSettled
 from vxtray.core.status import State, state_of
 from vxtray.core.texts import N_, _
@@ -20,6 +21,8 @@ from vxtray.gui.theme import theme
 
 _SOON_MS, _LATER_MS = 2_000, 30_000
 _SOON_TRIES = 60
+#: Events may be stored fifty times a second; what is told meanwhile is shown at once.
+_NEWS_MS = 150
 _REFRESH_MS = 30_000
 
 _LOOK = {
@@ -50,6 +53,8 @@ class Tray(QObject):
         self._refreshing = QTimer(self)
         self._refreshing.timeout.connect(self.refresh)
         self._refreshing.start(_REFRESH_MS)
+        self._soon = QTimer(self, singleShot=True, interval=_NEWS_MS)
+        self._soon.timeout.connect(self.refresh)
         context.bridge.noticed.connect(self._noticed)
         follow(self, context.model, lambda _change: self.refresh())
         theme().changed.connect(self.refresh)
@@ -111,11 +116,12 @@ class Tray(QObject):
 
     @Slot(object)
     def _noticed(self, notice: object) -> None:
-        self.refresh()
+        if not self._soon.isActive():
+            self._soon.start()
         if isinstance(notice, MailSettled) and notice.state in {"failed", "expired"}:
-            self._notify(
-                _("A mail could not be delivered: {subject}", subject=notice.subject), notice.reply, good=False
-            )
+            found = words_of("", notice.reply)
+            why = found.in_language(texts.current()) if found else _(notice.reply)
+            self._notify(_("A mail could not be delivered: {subject}", subject=notice.subject), why, good=False)
 
     @Slot()
     def refresh(self) -> None:
@@ -157,5 +163,6 @@ class Tray(QObject):
         """Take the icon away at the end."""
         self._looking.stop()
         self._refreshing.stop()
+        self._soon.stop()
         if self._icon is not None:
             self._icon.hide()

@@ -4,11 +4,13 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.reports.build import Gap, Report, build_report, change, numbers
+from vxtray.core.reports.build import Gap, Report, SetAside, build_report, change, mail_health, numbers
 from vxtray.core.reports.period import Cadence, Period, period_containing, previous
+from vxtray.core.store import Totals
 from vxtray.core.store.embedded import EmbeddedStore
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -85,22 +87,57 @@ def test_a_report_of_the_long_day(store):
         "active_bans": 1,
     }
     row = {"events": 4, "blocked": 2, "share": 1.0}
-    assert json.loads(json.dumps(numbers(report))) == {
-        "period": {"start": "2026-10-25T00:00:00+02:00", "end": "2026-10-26T00:00:00+01:00", "zone": "Europe/Paris"},
-        "totals": totals,
-        "by_severity": {"critical": 3, "high": 1, "medium": 0, "low": 0, "info": 0},
-        "by_category": {"waf": 4},
-        "top_sources": [{"name": "192.0.2.1", **row, "country": "FR"}],
-        "top_targets": [{"name": "shop.example.com", **row}],
-        "top_countries": [{"name": "FR", **row}],
-        "top_rules": [{"name": "SQL injection", **row}],
-        "previous": {
-            **dict.fromkeys(totals, 0),
-            "events": 2,
-            "blocked": 2,
-            "unique_sources": 1,
-        },
+    seen = {"first_seen": "2026-10-25T00:15:00Z", "last_seen": "2026-10-25T22:15:00Z", "new": False}
+    told = json.loads(json.dumps(numbers(report)))
+    # What scripts rely on; other keys may come.
+    assert told.pop("period") == {
+        "cadence": "daily",
+        "start": "2026-10-25T00:00:00+02:00",
+        "end": "2026-10-26T00:00:00+01:00",
+        "zone": "Europe/Paris",
+        "complete": True,
     }
+    assert told["totals"] == totals
+    assert told["by_severity"] == {"critical": 3, "high": 1, "medium": 0, "low": 0, "info": 0}
+    assert told["by_category"] == {"waf": 4}
+    assert told["top_sources"] == [
+        {"name": "192.0.2.1", **row, "country": "FR", "tried": ["SQL injection"], **seen},
+    ]
+    assert told["top_targets"] == [{"name": "shop.example.com", **row, **seen}]
+    assert told["top_countries"] == [{"name": "FR", **row}]
+    assert told["top_rules"] == [{"name": "SQL injection", **row, "severity": "critical", "id": "949110", **seen}]
+    assert told["previous"] == {**dict.fromkeys(totals, 0), "events": 2, "blocked": 2, "unique_sources": 1}
+    assert told["timeline"][3] == {"start": "2026-10-25T02:00:00+01:00", "events": 2, "blocked": 1, "critical": 1}
+    assert [ban["at"] for ban in told["bans"]["new"]] == ["2026-10-25T22:15:00Z"]
+    assert told["news"]["known_since"] == "2026-10-24T00:15:00Z"
+    assert (told["mood"], told["mail"], told["lost"]) == ("busier", None, [])
+
+
+def test_moods(store):
+    period = period_containing(Cadence.DAILY, DAY, PARIS)
+    summary = store.summarize(period.start, period.end, by_day=False)
+    moods = {}
+    for before, now in ((0, 0), (5, 0), (0, 5), (100, 119), (100, 120), (100, 81), (100, 80)):
+        counted = msgspec.structs.replace(summary, totals=Totals(events=now))
+        made_of = build_report(period, counted, Totals(events=before), made_at=period.end)
+        moods[before, now] = made_of.mood
+    assert list(moods.values()) == ["quiet", "quiet", "first", "usual", "busier", "usual", "quieter"]
+
+
+def test_sources_lost_and_rejected_lines(store):
+    period = period_containing(Cadence.DAILY, DAY, PARIS)
+    start = period.start.astimezone(UTC)
+    store.append([event(start)])
+    gaps = [Gap(start=start + n * HOUR, end=start + (n + 1) * HOUR, source="syslog udp", lines=2) for n in (-1, 1, 3)]
+    mail = mail_health({("alert", "sent"): 9, ("report", "sent"): 1, ("alert", "failed"): 1, ("report", "expired"): 2})
+    report = made(store, period, gaps=gaps, rejected={"fw": 12, "web.log": 3}, mail=mail)
+    assert [(source.name, source.rejected, source.lost) for source in report.sources] == [
+        ("fw", 12, 0),
+        ("syslog udp", None, 4),
+        ("web.log", 3, 0),
+    ]
+    assert [source.activity and source.activity.events for source in report.sources] == [1, None, None]
+    assert numbers(report)["mail"] == {"sent": 9, "folded": 0, "failed": 1, "expired": 2}
 
 
 def test_a_report_of_nothing(store):
@@ -115,13 +152,17 @@ def test_a_report_of_nothing(store):
 def test_only_gaps_of_the_period_are_told(store):
     period = period_containing(Cadence.DAILY, DAY, PARIS)
     start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
-    gaps = [
-        Gap(start=start - HOUR, end=start),
-        Gap(start=start - HOUR, end=start + HOUR),
-        Gap(start=end - HOUR, end=end + HOUR),
-        Gap(start=end, end=end + HOUR),
-    ]
+    stretches = [(start - HOUR, start), (start - HOUR, start + HOUR), (end - HOUR, end + HOUR), (end, end + HOUR)]
+    gaps = [Gap(start=begins, end=ends, source="syslog udp", lines=1) for begins, ends in stretches]
     assert made(store, period, gaps=gaps).gaps == tuple(gaps[1:3])
+
+
+def test_a_store_set_aside_concerns_every_period_that_began_before(store):
+    period = period_containing(Cadence.DAILY, DAY, PARIS)
+    start, end = period.start.astimezone(UTC), period.end.astimezone(UTC)
+    moments = (start, start + HOUR, end - HOUR, end + 100 * HOUR)
+    set_aside = [SetAside(at=at, path="events.damaged.duckdb") for at in moments]
+    assert made(store, period, set_aside=set_aside).set_aside == tuple(set_aside[1:])
 
 
 def test_changes():

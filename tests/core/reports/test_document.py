@@ -3,15 +3,17 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from vxtray.core.mail.render import Document
-from vxtray.core.reports.build import Gap, Report, build_report
-from vxtray.core.reports.document import report_document
+from vxtray.core.mail.render import Document, Reader
+from vxtray.core.reports.build import Gap, Report, SetAside, build_report
+from vxtray.core.reports.document import report_paper
 from vxtray.core.reports.period import Cadence, period_containing
+from vxtray.core.reports.rendering import undrawn
 from vxtray.core.store import Bucket, Summary, Top, Totals
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -75,6 +77,14 @@ def report(
     )
     summary = msgspec.structs.replace(summary, **changed)
     return build_report(period, summary, before, made_at=period.end + made_after, gaps=gaps)
+
+
+def report_document(
+    of: Report, language: str, *, defang: bool = False, mask_internal: bool = False, **told: Any
+) -> Document:
+    """The mail's words; of the pictures test_rendering takes care."""
+    reader = Reader(language=language, zone=of.period.zone, defang=defang, mask_internal=mask_internal)
+    return undrawn(report_paper(of, reader, **told)).mail
 
 
 def empty(cadence: Cadence = Cadence.DAILY) -> Report:
@@ -257,7 +267,7 @@ def test_the_mood_follows_the_change(before: int, mood: str) -> None:
 def test_changes_in_words(before: int, now: int, words: str) -> None:
     totals, former = Totals(events=5000, critical=now), Totals(events=5000, critical=before)
     text = report_document(report(totals=totals, before=former), "en").text.replace("\u00a0", " ")
-    (line,) = [line for line in text.splitlines() if line.startswith("Critical events")]
+    line, _again = [line for line in text.splitlines() if line.startswith("Critical events")]
     assert line.endswith(words)
 
 
@@ -274,12 +284,43 @@ def test_the_verdict(got_through: int, critical: int, words: str) -> None:
     both(report_document(report(got_through=got_through, critical_unblocked=critical), "en"), words)
 
 
+def lost(start: datetime, lines: int) -> Gap:
+    return Gap(start=start, end=start + timedelta(hours=1), source="syslog udp", lines=lines)
+
+
+def test_of_many_gaps_the_sum_is_told() -> None:
+    start = datetime(2026, 11, 21, tzinfo=PARIS)
+    gaps = tuple(lost(start + timedelta(hours=2 * n), 100 + n) for n in range(5))
+    both(
+        report_document(report(gaps=gaps), "en"),
+        "510 lines were lost between 21 Nov 2026, 00:00 (Europe/Paris) and 21 Nov 2026, 09:00 (Europe/Paris), in 5"
+        " stretches: they are missing from these figures.",
+    )
+
+
+@pytest.mark.parametrize("of", [report(), empty()], ids=["events", "no events"])
+def test_a_store_set_aside_is_told_with_day_and_place(of: Report) -> None:
+    at = datetime(2026, 11, 21, 7, 30, tzinfo=PARIS)
+    whole, part = (SetAside(at=at, path="/var/x/events.damaged.duckdb", partly=partly) for partly in (False, True))
+    both(
+        report_document(msgspec.structs.replace(of, set_aside=(whole,)), "en"),
+        "On 21 Nov 2026, 07:30 (Europe/Paris) the event store was damaged, and a new one was begun. Events before that"
+        " are missing from these figures, unless their logs were imported again. The old store lies at"
+        " /var/x/events.damaged.duckdb.",
+    )
+    both(
+        report_document(msgspec.structs.replace(of, set_aside=(part,)), "en"),
+        "the event store was damaged in part. The last events before that are missing",
+    )
+
+
 def test_lateness_gaps_and_an_unfinished_period_are_told() -> None:
     start = datetime(2026, 11, 21, 3, tzinfo=PARIS)
-    unfinished = report(made_after=timedelta(hours=-6), gaps=(Gap(start=start, end=start + timedelta(hours=1)),))
+    unfinished = report(made_after=timedelta(hours=-6), gaps=(lost(start, 1204),))
     both(
         report_document(unfinished, "en", late_reason="the computer was asleep"),
-        "Events from 21 Nov 2026, 03:00 (Europe/Paris) to 21 Nov 2026, 04:00 (Europe/Paris) were lost",
+        "Events from 21 Nov 2026, 03:00 (Europe/Paris) to 21 Nov 2026, 04:00 (Europe/Paris) were lost:"
+        " 1,204 lines from syslog udp could not be taken in time.",
         "This period is not over yet: the figures end at 21 Nov 2026, 18:00 (Europe/Paris).",
         "Sent late: the computer was asleep.",
     )
@@ -291,7 +332,7 @@ def test_a_day_with_a_clock_change_has_25_bars() -> None:
     bars = [line for line in document.text.splitlines() if re.match(r"\d\d:00 ", line)]
     assert len(bars) == 25
     assert [line[:5] for line in bars[1:5]] == ["01:00", "02:00", "02:00", "03:00"]
-    assert document.html.count('valign="bottom"') == 25
+    assert document.html.count('height="92"') == 25
 
 
 def test_bars_show_the_blocked_part_and_never_hide_something() -> None:

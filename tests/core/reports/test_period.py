@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vxtray.core.reports.period import (
     MOST_MISSED,
     Cadence,
+    Due,
     due_periods,
     last_complete,
     machine_zone,
@@ -60,7 +61,16 @@ class Book:
 
     def __init__(self, since: datetime) -> None:
         self.since = dict.fromkeys(Cadence, since)
+        self.first: dict[Cadence, date] = {}
         self.done: set[str] = set()
+
+    def settle(self, due: list[Due]) -> None:
+        """Take down what was sent or skipped."""
+        for one in due:
+            self.done.add(one.period.key)
+            self.first.setdefault(
+                one.period.cadence, min(d.period.first for d in due if d.period.cadence is one.period.cadence)
+            )
 
 
 def daily(at: str = "08:00", **more: object) -> Reports:
@@ -82,7 +92,7 @@ def at(text: str, zone: ZoneInfo = PARIS) -> datetime:
 def run(reports: Reports, book: Book, now: datetime, zone: ZoneInfo = PARIS) -> list[str]:
     """Do what the scheduler does at a tick; return the keys sent."""
     send, skipped = due_periods(reports, book, now, zone)
-    book.done.update(due.period.key for due in [*send, *skipped])
+    book.settle([*send, *skipped])
     assert due_periods(reports, book, now, zone) == ([], [])
     return [due.period.key for due in send]
 
@@ -210,7 +220,7 @@ def test_every_daily_period_is_reported_once_at_its_time(odd_day, at, step, catc
             assert due.period.key not in handled
             assert utc(due.period.end) <= due.scheduled_at <= now
             handled[due.period.key] = due.scheduled_at
-            book.done.add(due.period.key)
+        book.settle([*skipped, *send])
     assert handled == expected
 
 
@@ -356,7 +366,8 @@ def test_the_next_occurrence_is_when_something_becomes_due(zone, now, at, weekda
         ]
         just_before, missed = due_periods(reports, book, utc(moment) - MINUTE, zone)
         assert not [due for due in [*just_before, *missed] if due.period.cadence is cadence]
-        later = next_occurrence(cadence, reports, now, zone, done={key})
+        book.done = {key}
+        later = next_occurrence(cadence, reports, now, zone, book)
         assert later is not None
         assert utc(later) > utc(moment)
 

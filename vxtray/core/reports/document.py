@@ -1,34 +1,42 @@
-"""A report as a mail: its numbers put into words, bars and rows for the templates.
+"""A report put into words: sentences, figures and sections, in the reader's language, for every document of it.
 
-Pure apart from reading the templates; runs on the ``vx-report`` worker or in a command.
+Pure; runs on the ``vx-report`` worker or in a command.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 
 from vxtray.core.errors import N_
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.mail.render import SUBJECT_LIMIT, Document, Reader, render
-from vxtray.core.reports.build import Report
-from vxtray.core.reports.exhibits import chart, counted, figures, more_figures, rankings
+from vxtray.core.mail.render import SUBJECT_LIMIT, Reader
+from vxtray.core.reports.build import Gap, Report, SetAside
+from vxtray.core.reports.exhibits import chart, counted, figures
+from vxtray.core.reports.paper import Labels, Paper
 from vxtray.core.reports.period import Cadence, Period
+from vxtray.core.reports.rankings import key_figures, kinds, rankings
+from vxtray.core.reports.sections import health, matters
 from vxtray.core.store import Top
 from vxtray.core.texts import format_datetime
 
 #: From this share on a change makes a period busier or quieter than the one before.
 _REMARKABLE = 20.0
 
-_HEADINGS: Mapping[Cadence, str] = MappingProxyType(
+#: Stretches of lost lines that are named one by one.
+_MOST_GAPS = 4
+_LONGEST_PATH = 300
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
     {
         Cadence.DAILY: N_("Daily security report"),
         Cadence.WEEKLY: N_("Weekly security report"),
         Cadence.MONTHLY: N_("Monthly security report"),
+        "custom": N_("Security report"),
     }
 )
 
-#: cadence -> quieter, much the same, busier
-_MOODS: Mapping[Cadence, tuple[str, str, str]] = MappingProxyType(
+#: kind of period -> quieter, much the same, busier
+_MOODS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         Cadence.DAILY: (
             N_("A quieter day than the one before: {events}, {blocked}."),
@@ -45,61 +53,87 @@ _MOODS: Mapping[Cadence, tuple[str, str, str]] = MappingProxyType(
             N_("A month much like the one before: {events}, {blocked}."),
             N_("A busier month than the one before: {events}, {blocked}."),
         ),
+        "custom": (
+            N_("Quieter than the days before: {events}, {blocked}."),
+            N_("Much like the days before: {events}, {blocked}."),
+            N_("Busier than the days before: {events}, {blocked}."),
+        ),
     }
 )
 
-_COMPARED: Mapping[Cadence, str] = MappingProxyType(
+_COMPARED: Mapping[str, str] = MappingProxyType(
     {
         Cadence.DAILY: N_("Compared with the day before."),
         Cadence.WEEKLY: N_("Compared with the week before."),
         Cadence.MONTHLY: N_("Compared with the month before."),
+        "custom": N_("Compared with as many days before."),
     }
 )
 
 
-def report_document(
+def report_paper(
     report: Report,
-    language: str,
+    reader: Reader,
     *,
+    on_time: bool = False,
     late_reason: str = "",
+    remarks: Sequence[str] = (),
     host: str = "",
     version: str = "",
-    defang: bool = False,
-    mask_internal: bool = False,
-) -> Document:
-    """Write a report for a reader; its times stand in the period's own zone.
+    attached: Sequence[str] = (),
+) -> Paper:
+    """Write a report for a reader, whose zone is the period's own.
 
-    ``late_reason`` is a marked text that says why the report comes after its time. Raises nothing but for a broken
-    installation (``FileNotFoundError``).
+    ``on_time`` is true of a report that its schedule sends at its time, ``late_reason`` says in the reader's words why
+    it comes after, ``remarks`` what else there is to know of how it came to be. ``attached`` names the kinds of file
+    that go along ("PDF").
     """
-    reader = Reader(language=language, zone=report.period.zone, defang=defang, mask_internal=mask_internal)
-    heading = reader.translate(_HEADINGS[report.period.cadence])
+    heading = reader.translate(HEADINGS[report.period.kind])
     period = period_in_words(report.period, reader)
     sentences = _summary(report, reader)
-    rendered = render(
-        "report",
-        language,
-        {
-            "kicker": " · ".join(filter(None, ("vxtray", one_line(host, 60)))),
-            "preheader": " ".join(sentences),
-            "heading": heading,
-            "subheading": f"{period[:1].upper()}{period[1:]} · {reader.zone_name(report.period.start)}",
-            "tone": "critical" if report.critical_unblocked else "warning" if report.got_through else "accent",
-            "sentences": sentences,
-            "strong": 1 if report.empty else len(sentences),
-            "warnings": _warnings(report, reader),
-            "figures": figures(report, reader),
-            "compared": reader.translate(_COMPARED[report.period.cadence]),
-            "legend": (reader.translate(N_("blocked")), reader.translate(N_("not blocked"))),
-            "chart": None if report.empty else chart(report, reader),
-            "rankings": rankings(report, reader),
-            "more_title": reader.translate(N_("More figures")),
-            "more": () if report.empty else more_figures(report, reader),
-            "footer": _footer(reader, late_reason, host, version),
-        },
-    )
     subject = f"[vxtray] {_subject(report, reader, heading, period)}"
-    return Document(subject=one_line(subject, SUBJECT_LIMIT), html=rendered.html, text=rendered.text)
+    sections = () if report.empty else (key_figures(report, reader), *kinds(report, reader), *rankings(report, reader))
+    return Paper(
+        language=reader.language,
+        subject=one_line(subject, SUBJECT_LIMIT),
+        kicker=" · ".join(filter(None, ("vxtray", _origin(report, reader) or one_line(host, 60)))),
+        heading=heading,
+        subheading=f"{period[:1].upper()}{period[1:]} · {reader.zone_name(report.period.start)}",
+        tone="critical" if report.critical_unblocked else "warning" if report.got_through else "accent",
+        sentences=tuple(sentences),
+        strong=1 if report.empty else len(sentences),
+        warnings=(*remarks, *_warnings(report, reader)),
+        figures=figures(report, reader),
+        compared=reader.translate(_COMPARED[report.period.kind]),
+        chart=None if report.empty else chart(report, reader),
+        sections=(*sections, *matters(report, reader)),
+        health=health(report, reader),
+        attached=tuple(attached),
+        closing=_closing(reader, host, version, late_reason, on_time=on_time),
+        signature=reader.signature(host, version),
+        labels=Labels(
+            attached=reader.translate(N_("Full report attached ({kinds}).")),
+            contents=reader.translate(N_("Contents")),
+            page=reader.translate(N_("Page {page} of {pages}")),
+            also=reader.translate(N_("Also in this report")),
+            new=reader.translate(N_("new")),
+        ),
+        made=report.made_at.astimezone(reader.zone).isoformat(timespec="seconds"),
+    )
+
+
+def _origin(report: Report, reader: Reader) -> str:
+    """Return the source with the most events, and how many more there are."""
+    active = [one for one in report.sources if one.activity is not None and one.activity.events]
+    if not active:
+        return ""
+    most = max(active, key=lambda one: one.activity.events if one.activity else 0)
+    name = reader.foreign(most.name, 60)
+    if len(active) == 1:
+        return name
+    return reader.translate_plural(
+        "{source} and {n} more source", "{source} and {n} more sources", len(active) - 1, source=name
+    )
 
 
 # --- sentences --------------------------------------------------------------------------------------------------------
@@ -160,7 +194,7 @@ def _lead(report: Report, reader: Reader) -> str:
     if change is None:
         return reader.translate(N_("{events}, {blocked}."), **values)
     mood = 1 + (change >= _REMARKABLE) - (change <= -_REMARKABLE)
-    return reader.translate(_MOODS[report.period.cadence][mood], **values)
+    return reader.translate(_MOODS[report.period.kind][mood], **values)
 
 
 def _most_active(top: Top, reader: Reader) -> str:
@@ -192,14 +226,7 @@ def _verdict(report: Report, reader: Reader) -> str:
 
 
 def _warnings(report: Report, reader: Reader) -> list[str]:
-    said = [
-        reader.translate(
-            N_("Events from {start} to {end} were lost: they are missing from these figures."),
-            start=_minute(gap.start, reader),
-            end=_minute(gap.end, reader),
-        )
-        for gap in report.gaps
-    ]
+    said = [_set_aside(one, reader) for one in report.set_aside] + _gaps(report.gaps, reader)
     if not report.complete:
         said.append(
             reader.translate(
@@ -209,12 +236,58 @@ def _warnings(report: Report, reader: Reader) -> list[str]:
     return said
 
 
+def _set_aside(store: SetAside, reader: Reader) -> str:
+    text = (
+        N_(
+            "On {moment} the event store was damaged in part. The last events before that are missing from these"
+            " figures, unless their logs were imported again. The damaged part lies at {path}."
+        )
+        if store.partly
+        else N_(
+            "On {moment} the event store was damaged, and a new one was begun. Events before that are missing from"
+            " these figures, unless their logs were imported again. The old store lies at {path}."
+        )
+    )
+    return reader.translate(text, moment=_minute(store.at, reader), path=one_line(store.path, _LONGEST_PATH))
+
+
+def _gaps(gaps: tuple[Gap, ...], reader: Reader) -> list[str]:
+    """Name each stretch that was lost, or, of many, their sum."""
+    if len(gaps) > _MOST_GAPS:
+        return [
+            reader.translate_plural(
+                "{n} line was lost between {start} and {end}, in {times} stretches: it is missing from these figures.",
+                "{n} lines were lost between {start} and {end}, in {times} stretches: they are missing from these"
+                " figures.",
+                sum(gap.lines for gap in gaps),
+                start=_minute(min(gap.start for gap in gaps), reader),
+                end=_minute(max(gap.end for gap in gaps), reader),
+                times=reader.number(len(gaps)),
+            )
+        ]
+    return [
+        reader.translate_plural(
+            "Events from {start} to {end} were lost: {n} line from {source} could not be taken in time. It is missing"
+            " from these figures.",
+            "Events from {start} to {end} were lost: {n} lines from {source} could not be taken in time. They are"
+            " missing from these figures.",
+            gap.lines,
+            start=_minute(gap.start, reader),
+            end=_minute(gap.end, reader),
+            source=one_line(gap.source, 60),
+        )
+        for gap in gaps
+    ]
+
+
 def _minute(moment: datetime, reader: Reader) -> str:
     return format_datetime(moment, reader.language, reader.zone)
 
 
-def _footer(reader: Reader, late_reason: str, host: str, version: str) -> list[str]:
-    signature = reader.signature(host, version)
-    if not late_reason:
-        return [signature]
-    return [reader.translate(N_("Sent late: {reason}."), reason=reader.translate(late_reason)), signature]
+def _closing(reader: Reader, host: str, version: str, late_reason: str, *, on_time: bool) -> tuple[str, ...]:
+    if late_reason:
+        return reader.translate(N_("Sent late: {reason}."), reason=late_reason), reader.signature(host, version)
+    if not (on_time and host):
+        return (reader.signature(host, version),)
+    program = f"vxtray {one_line(version, 60)}".rstrip()
+    return (reader.translate(N_("Sent by {program} on {host}, on time."), program=program, host=one_line(host, 60)),)

@@ -15,11 +15,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from vxtray.core.errors import N_, UsageError
 from vxtray.core.settings.tree import Daily, Monthly, Reports, Weekday, Weekly
 from vxtray.core.store.localtime import first_instant, start_of_day, utc
 
 #: How many periods of one cadence are looked back at, so that a clock that was years off costs a bounded time.
 MOST_MISSED = 400
+
+#: Days of a custom period, at most.
+LONGEST = 366
 
 _DAY = timedelta(days=1)
 _WEEKDAYS = list(Weekday)
@@ -36,23 +40,35 @@ class Cadence(StrEnum):
 class Period(msgspec.Struct, frozen=True, kw_only=True):
     """A local day, a week from Monday or a month: [start, end), both aware and in ``zone``.
 
-    ``start`` is the first instant of its day, which is not 00:00 where a zone leaves midnight out.
+    ``start`` is the first instant of its day, which is not 00:00 where a zone leaves midnight out. A ``custom`` one is
+    any days in a row that a person chose: told by day, as a week is, and never in the ledger.
     """
 
     cadence: Cadence
     start: datetime
     end: datetime
     zone: ZoneInfo
+    custom: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is in names of files and in numbers: its cadence, or ``custom``."""
+        return "custom" if self.custom else str(self.cadence)
 
     @property
     def first(self) -> date:
         """The first day by the calendar; for a week its Monday, for a month its day 1."""
-        return _first_day(self.cadence, self.start.date())
+        return self.start.date() if self.custom else _first_day(self.cadence, self.start.date())
+
+    @property
+    def last(self) -> date:
+        """The last day by the calendar."""
+        return (self.end - timedelta(microseconds=1)).date()
 
     @property
     def key(self) -> str:
         """The one name of this period in the ledger, such as ``report:daily:2026-11-21``."""
-        return _key(self.cadence, self.first)
+        return f"report:custom:{self.first}..{self.last}" if self.custom else _key(self.cadence, self.first)
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +83,17 @@ class Ledger(Protocol):
 
     @property
     def since(self) -> Mapping[Cadence, datetime]:
-        """When each cadence was switched on (aware); earlier occurrences never count. A change of its day or time
-        is not a switching on. A cadence that is missing has just been switched on.
+        """When each cadence was switched on (aware); a change of its day or time is not a switching on.
+
+        Until ``first`` is known, only what is scheduled later counts. A cadence that is missing is off.
+        """
+
+    @property
+    def first(self) -> Mapping[Cadence, date]:
+        """The first day of the first period that was settled since then: from it on each counts, earlier ones never.
+
+        So a changed day or time can neither bring back what was before, nor leave out what comes after. One that is
+        not over yet was settled by a clock that ran ahead, and does not count.
         """
 
     @property
@@ -85,6 +110,25 @@ def period_containing(cadence: Cadence, day: date, zone: ZoneInfo) -> Period:
     return _period(cadence, first, zone) or period_containing(cadence, _following(cadence, first), zone)
 
 
+def custom(first: date, last: date, zone: ZoneInfo) -> Period:
+    """Return the days from ``first`` to ``last``, both included; for a single day that day's own period.
+
+    Raises ``UsageError`` where they are the wrong way round, or more than ``LONGEST``.
+    """
+    if not timedelta() <= last - first < LONGEST * _DAY:
+        raise UsageError(
+            N_("A report cannot cover {first} to {last}."),
+            N_("Choose a last day that is not before the first, and at most {most} days."),
+            first=first,
+            last=last,
+            most=LONGEST,
+        )
+    if first == last:
+        return period_containing(Cadence.DAILY, first, zone)
+    start, end = start_of_day(first, zone), start_of_day(last + _DAY, zone)
+    return Period(cadence=Cadence.WEEKLY, start=start, end=end, zone=zone, custom=True)
+
+
 def last_complete(cadence: Cadence, now: datetime, zone: ZoneInfo) -> Period:
     """Return the newest period that is over at ``now`` (aware)."""
     period = period_containing(cadence, now.astimezone(zone).date(), zone)
@@ -94,7 +138,9 @@ def last_complete(cadence: Cadence, now: datetime, zone: ZoneInfo) -> Period:
 
 
 def previous(period: Period) -> Period:
-    """Return the period before, in the same zone."""
+    """Return the period before, in the same zone; before a custom one as many days again."""
+    if period.custom:
+        return custom(period.first - (period.last - period.first) - _DAY, period.first - _DAY, period.zone)
     first = _preceding(period.cadence, period.first)
     return _period(period.cadence, first, period.zone) or _existing_before(period.cadence, first, period.zone)
 
@@ -107,23 +153,22 @@ def enabled(cadence: Cadence, reports: Reports) -> bool:
 def due_periods(reports: Reports, ledger: Ledger, now: datetime, zone: ZoneInfo) -> tuple[list[Due], list[Due]]:
     """Return the periods to report now and the missed ones to mark as skipped, each by scheduled time, oldest first.
 
-    Due is what was scheduled after ``ledger.since``, not later than ``now``, and is not done. What is older than a
-    period that is done is skipped: it was decided then, and a changed time of day must not bring it back. With
-    ``catch_up`` "last" only the newest period of each cadence is due, what was missed before it is skipped.
+    Due is what counts by the ledger, was scheduled not later than ``now`` and is not done. With ``catch_up`` "last"
+    only the newest period of each cadence is due, what was missed before it (or before one that is done) is skipped.
     """
     send: list[Due] = []
     skipped: list[Due] = []
     for cadence in Cadence:
-        since = ledger.since.get(cadence)
-        if since is None or not enabled(cadence, reports):
+        if cadence not in ledger.since or not enabled(cadence, reports):
             continue
-        newest, decided = True, False
-        for first, moment in _newest_first(cadence, reports, since, now, zone):
-            # What is done counts even if its time was changed to a later one since it was sent.
+        newest = True
+        for first, moment in _newest_first(cadence, reports, ledger, now, zone):
+            # What is done counts even if its time was changed to a later one since it was sent; unless it is not even
+            # over: then a clock that ran ahead has sent it.
             if _key(cadence, first) in ledger.done:
-                newest, decided = False, True
+                newest = newest and utc(start_of_day(_following(cadence, first), zone)) > utc(now)
             elif moment <= utc(now) and (period := _period(cadence, first, zone)):
-                missed = decided or (reports.catch_up == "last" and not newest)
+                missed = reports.catch_up == "last" and not newest
                 (skipped if missed else send).append(Due(period=period, scheduled_at=moment))
                 newest = False
     send.sort(key=_by_time)
@@ -132,20 +177,47 @@ def due_periods(reports: Reports, ledger: Ledger, now: datetime, zone: ZoneInfo)
 
 
 def next_occurrence(
-    cadence: Cadence, reports: Reports, now: datetime, zone: ZoneInfo, *, done: Container[str] = ()
+    cadence: Cadence, reports: Reports, now: datetime, zone: ZoneInfo, ledger: Ledger | None = None
 ) -> datetime | None:
     """Return when the next report leaves (aware, in ``zone``), None where it is switched off.
 
-    A period in ``done`` is not sent again, so its moment is passed over.
+    With a ledger, what does not count by it or is done is passed over.
     """
     if not enabled(cadence, reports):
         return None
+    begin = _beginning(cadence, ledger, now, zone) if ledger is not None else None
     first = _preceding(cadence, _first_day(cadence, now.astimezone(zone).date() - _DAY))
     while True:
         moment = _occurrence(cadence, first, reports, zone)
-        if moment > utc(now) and _key(cadence, first) not in done and _period(cadence, first, zone):
+        wanted = ledger is None or (
+            _counts(first, moment, begin, ledger.since.get(cadence)) and _key(cadence, first) not in ledger.done
+        )
+        if wanted and moment > utc(now) and _period(cadence, first, zone):
             return moment.astimezone(zone)
         first = _following(cadence, first)
+
+
+def _beginning(cadence: Cadence, ledger: Ledger, now: datetime, zone: ZoneInfo) -> date | None:
+    begin = ledger.first.get(cadence)
+    if begin is None or utc(start_of_day(_following(cadence, begin), zone)) > utc(now):
+        return None
+    return begin
+
+
+def _counts(first: date, moment: datetime, begin: date | None, since: datetime | None) -> bool:
+    if begin is not None:
+        return first >= begin
+    return since is None or moment > utc(since)
+
+
+def named_by(key: str, zone: ZoneInfo) -> Period | None:
+    """Return the period of a key of the ledger, None where it is no such key or the zone left that day out."""
+    _report, _colon, rest = key.partition(":")
+    cadence, _colon, day = rest.partition(":")
+    try:
+        return _period(Cadence(cadence), date.fromisoformat(day if len(day) > len("2026-11") else f"{day}-01"), zone)
+    except (ValueError, OverflowError):
+        return None
 
 
 def machine_zone() -> ZoneInfo:
@@ -232,17 +304,18 @@ def _occurrence(cadence: Cadence, first: date, reports: Reports, zone: ZoneInfo)
 
 
 def _newest_first(
-    cadence: Cadence, reports: Reports, since: datetime, now: datetime, zone: ZoneInfo
+    cadence: Cadence, reports: Reports, ledger: Ledger, now: datetime, zone: ZoneInfo
 ) -> Iterator[tuple[date, datetime]]:
-    """Yield the first day of each period scheduled after ``since``, and when, newest first.
+    """Yield the first day of each period that counts, and when it is scheduled, newest first.
 
     It begins with the newest that may be over, whose moment may still be to come; at most ``MOST_MISSED``.
     """
     # One day more than today: some zones went back over midnight, so tomorrow may have begun already.
+    begin = _beginning(cadence, ledger, now, zone)
     first = _preceding(cadence, _first_day(cadence, now.astimezone(zone).date() + _DAY))
     for _ in range(MOST_MISSED):
         moment = _occurrence(cadence, first, reports, zone)
-        if moment <= utc(since):
+        if not _counts(first, moment, begin, ledger.since[cadence]):
             return
         yield first, moment
         first = _preceding(cadence, first)

@@ -1,12 +1,12 @@
 """What the logs said, newest first: filter, look closer, copy, export.
 
-GUI thread only; everything that asks the store runs on ``vx-task``.
+GUI thread only; the store is asked for rows on ``vx-read``, for everything else on ``vx-task``.
 """
 
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QPoint, Qt, QTimer, Slot
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSizePolicy, QSplitter, QStackedWidget, QWidget
 
@@ -14,11 +14,12 @@ from vxtray.core import texts
 from vxtray.core.events import SecurityEvent
 from vxtray.core.export import ExportFormat
 from vxtray.core.notices import EventsStored, Notice
+from vxtray.core.reports.period import machine_zone
 from vxtray.core.texts import _, plural
 from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
 from vxtray.gui.pages.events_details import EventDetails
-from vxtray.gui.pages.events_export import ExportBar
+from vxtray.gui.pages.events_export import EventsExport
 from vxtray.gui.pages.events_filters import EventFilters
 from vxtray.gui.pages.events_model import EventsModel
 from vxtray.gui.pages.events_table import EventsTable
@@ -34,19 +35,26 @@ _DETAILS_HEIGHT = 236
 
 
 class EventsPage(Page):
-    """Filters, the table, and the chosen event beneath it."""
+    """Filters, the table, and the chosen event beneath it.
+
+    Signals: ``page_wanted(key)`` where a button leads elsewhere.
+    """
+
+    page_wanted = Signal(str)
 
     def __init__(self, context: Context, actions: Actions) -> None:
         self.export_button = button(_("Export"))
         super().__init__(_("Events"), " ", (self.export_button,))
         self._context = context
         self._asked = False
+        self._stored = False
+        self._counted = False
         self._stale = True
         self._counting = False
         self._count_wanted = False
         self.filters = EventFilters(context.service.clock)
         self.filters.changed.connect(self.search)
-        self.export = ExportBar(context)
+        self.export = EventsExport(context)
         self.export.ended.connect(self._export_ended)
         self.export_button.setMenu(self._export_menu())
         self.news = primary_button("")
@@ -74,6 +82,10 @@ class EventsPage(Page):
             _("Import log files…"),
         )
         empty.activated.connect(actions.import_files.trigger)
+        empty.also(_("Set up a source")).clicked.connect(lambda: self.page_wanted.emit("sources"))
+        self._seeking = EmptyState(
+            "events", _("Searching…"), _("Nothing was found in the newest events. Older ones are being looked through.")
+        )
         self._no_match = EmptyState(
             "events", _("No event matches"), _("Choose a longer time, or take a filter away."), _("Clear filters")
         )
@@ -84,7 +96,7 @@ class EventsPage(Page):
         if (column := self._ground.layout()) is not None:
             column.setContentsMargins(1, 6, 1, 6)
         self._stack.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        for content in (self.table, self._nothing_yet, self._no_match):
+        for content in (self.table, self._nothing_yet, self._seeking, self._no_match):
             self._stack.addWidget(content)
         self._ground.add(self._stack, 1)
         self._split = QSplitter(Qt.Orientation.Vertical)
@@ -102,6 +114,7 @@ class EventsPage(Page):
         self._choosing.timeout.connect(self._show_details)
         self.model.loaded.connect(self._loaded)
         self.model.arrived.connect(self._arrived)
+        self.model.looked.connect(self._show_found)
         self.model.failed.connect(self._failed)
         self.details.closed.connect(self.close_details)
         self.table.selectionModel().currentRowChanged.connect(lambda _now, _before: self._choosing.start())
@@ -143,16 +156,33 @@ class EventsPage(Page):
     def _loaded(self, stored: bool) -> None:
         self._news_row.hide()
         self.close_details()
-        found = self.model.rowCount()
-        shown: QWidget = self.table if found else self._no_match if stored else self._nothing_yet
-        self._stack.setCurrentWidget(shown)
+        self._stored, self._counted = stored, False
+        self.filters.setVisible(stored or self.filters.active)
+        self._show_found()
+
+    @Slot()
+    def _show_found(self) -> None:
+        """Show the rows, or why there are none, and how many there are or how far the search has come."""
+        found, back = self.model.rowCount(), self.model.looking
+        nothing = self._seeking if back else self._no_match if self._stored else self._nothing_yet
+        shown: QWidget = self.table if found else nothing
+        if self._stack.currentWidget() is not shown:
+            self._stack.setCurrentWidget(shown)
         # the stack would ask for the height of its tallest page
         self._stack.setMinimumHeight(shown.minimumSizeHint().height() if found else shown.sizeHint().height())
-        self.filters.setVisible(stored or self.filters.active)
         self.export_button.setVisible(bool(found))
         if self.model.complete:
             self._show_count(found)
+        elif self._counted:
+            return
+        elif back is not None:
+            day = texts.format_date(back.astimezone(machine_zone()).date(), texts.current())
+            so_far = plural(
+                "{n} event found so far, back to {day}.", "{n} events found so far, back to {day}.", found, day=day
+            )
+            self.set_words(_("Events"), so_far)
         else:
+            self._counted = True
             self._count()
 
     def _count(self) -> None:
@@ -203,14 +233,18 @@ class EventsPage(Page):
         """Say how many events came since, or show them where there was nothing to read."""
         self._stale = False
         shown = self.model.query
-        if not self.model.rowCount() or not shown.up_to_seq:
+        if not shown.up_to_seq:
             self.search()
             return
         query = msgspec.structs.replace(shown, after_seq=shown.up_to_seq, up_to_seq=0)
         store = self._context.service.store
 
         def done(new: int) -> None:
-            if new and shown == self.model.query:
+            if not new or shown != self.model.query:
+                return
+            if self.model.complete and not self.model.rowCount():
+                self.search()
+            else:
                 self.news.setText(plural("Show {n} new event", "Show {n} new events", new))
                 self._news_row.show()
 

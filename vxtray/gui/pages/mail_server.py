@@ -44,6 +44,9 @@ class MailServerPage(Page):
         self._facts = Facts()
         self._card.add(self._facts)
         self.doctor = DoctorView()
+        self.doctor.remedy_wanted.connect(self.dialog.try_changes)
+        self.doctor.trust_wanted.connect(self.dialog.trust)
+        self.doctor.ca_file_wanted.connect(self.dialog.choose_ca_file)
         for part in (self._empty, self._card, self.doctor):
             self.add(part)
         self.add_stretch()
@@ -74,9 +77,8 @@ class MailServerPage(Page):
     def _examine(self) -> None:
         smtp, credentials = self._context.model.current.smtp, self._context.credentials
         self._test.setEnabled(False)
-        self.doctor.begin(_("Testing the connection to {server}…", server=f"{smtp.host}:{smtp.port}"))
         self._examination = Examination(self._context.bridge, self)
-        self._examination.stepped.connect(self.doctor.add_step)
+        self.doctor.follow(self._examination, smtp)
         self._examination.finished.connect(self._examined)
         self._examination.failed.connect(self._failed)
         self._examination.start(smtp, lambda: secret_for(smtp, credentials))

@@ -1,12 +1,12 @@
 """The first page: is everything all right, what was sent last, what comes next."""
 
 import textwrap
+from collections.abc import Callable
 from datetime import datetime
 
 from PySide6.QtCore import QTimer, Signal, Slot
 
 from vxtray.core import texts
-from vxtray.core.errors import VxtrayError
 from vxtray.core.reports.period import Cadence
 from vxtray.core.status import State, state_of
 from vxtray.core.texts import N_, _, plural
@@ -18,6 +18,9 @@ from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
 
 _REFRESH_MS = 15_000
+
+#: Events may be stored fifty times a second; what is told meanwhile is shown at once.
+_NEWS_MS = 150
 _SUBJECT = 60
 
 _CADENCES = {Cadence.DAILY: N_("Daily"), Cadence.WEEKLY: N_("Weekly"), Cadence.MONTHLY: N_("Monthly")}
@@ -30,6 +33,7 @@ _MENDED_BY = {
     "reports": "reports",
     "source": "sources",
     "silent": "sources",
+    "undelivered": "lost",
 }
 
 
@@ -65,6 +69,9 @@ class OverviewPage(Page):
         self._alerts = Figure(_("Alerts"))
         self._figures = Tiles((self._next, self._last, self._queue, self._alerts))
         self._banners: list[Banner] = []
+        self._dismissals = {
+            "set-aside": context.service.dismiss_set_aside,
+        }
         self._trouble_card = Card(_("Needs a look"))
         self._events = Card(_("Events"))
         self._events.add(
@@ -78,26 +85,20 @@ class OverviewPage(Page):
         for part in (self._empty, self._figures, self._trouble_card, self._events):
             self.add(part)
         self.add_stretch()
-        self._timer = QTimer(self)
-        self._timer.setInterval(_REFRESH_MS)
-        self._timer.timeout.connect(self.refresh)
+        self.keep_fresh(self.refresh, _REFRESH_MS)
+        self._soon = QTimer(self, singleShot=True, interval=_NEWS_MS)
+        self._soon.timeout.connect(self._look)
         context.bridge.noticed.connect(self._noticed)
         follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
-    def showEvent(self, event: object) -> None:
-        """Be up to date while it is seen; nothing runs while it is not."""
-        self.refresh()
-        self._timer.start()
-        super().showEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
-
-    def hideEvent(self, event: object) -> None:
-        """Stop looking."""
-        self._timer.stop()
-        super().hideEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
-
     @Slot(object)
     def _noticed(self, _notice: object) -> None:
+        if self.isVisible() and not self._soon.isActive():
+            self._soon.start()
+
+    @Slot()
+    def _look(self) -> None:
         if self.isVisible():
             self.refresh()
 
@@ -181,22 +182,18 @@ class OverviewPage(Page):
         self._trouble_card.setVisible(bool(troubles))
 
     def _banner(self, trouble: Trouble) -> Banner:
-        error: VxtrayError = trouble.error
-        text = f"{texts.title(error)} {texts.advice(error)}".strip()
+        text = words(trouble.error)
         where = _MENDED_BY.get(trouble.what.partition(":")[0], "")
-        if trouble.what == "undelivered":
+        if (dismiss := self._dismissals.get(trouble.what)) is not None:
             banner = Banner(Kind.WARNING, text, _("Dismiss"))
-            banner.activated.connect(self._dismiss_undelivered)
+            banner.activated.connect(lambda: self._dismiss(dismiss))
             return banner
         banner = Banner(Kind.WARNING, text, _("Show me") if where else "")
         banner.activated.connect(lambda: self.page_wanted.emit(where))
         return banner
 
-    @Slot()
-    def _dismiss_undelivered(self) -> None:
-        self._context.bridge.run(
-            self._context.service.dismiss_undelivered, lambda _none: self.refresh(), self._told, owner=self
-        )
+    def _dismiss(self, dismiss: Callable[[], None]) -> None:
+        self._context.bridge.run(dismiss, lambda _none: self.refresh(), self._told, owner=self)
 
     def _told(self, error: Exception) -> None:
         self.say(words(error), Kind.WARNING)

@@ -1,17 +1,31 @@
-"""Which reports are sent, when and to whom."""
+"""Which reports are sent, when and to whom, what became of the last ones, and what one looks like.
 
-from PySide6.QtWidgets import QLineEdit
+GUI thread only; the outbox is asked on ``vx-read``.
+"""
+
+from typing import NamedTuple
+
+from PySide6.QtCore import QTimer, Signal, Slot
+from PySide6.QtGui import QShowEvent
 
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
+from vxtray.core.notices import MailSettled, Notice, QueueChanged, TroubleChanged
+from vxtray.core.postroom import Waiting
 from vxtray.core.reports.period import Cadence, report_zone
+from vxtray.core.reports.results import Result, last_results
 from vxtray.core.settings.tree import Weekday
 from vxtray.core.texts import N_, _
-from vxtray.gui.actions import Actions
-from vxtray.gui.bindings import Told, bind_choice, bind_list, bind_row, bind_time, follow
+from vxtray.gui.bindings import Told, bind_choice, bind_row, bind_time, follow
 from vxtray.gui.context import Context
+from vxtray.gui.pages.reports_options import OptionsCard, RecipientsCard
+from vxtray.gui.pages.reports_preview import ReportPreview
+from vxtray.gui.pages.reports_results import ScheduleRow
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Card, ChoiceField, Page, TimeField, ToggleRow, button, mark, plain_label
+from vxtray.gui.widgets import Banner, Card, ChoiceField, Kind, Page, TimeField, ToggleRow, plain_label
+
+_REFRESH_MS = 30_000
+_NEWS_MS = 200
 
 _WEEKDAYS = (
     (Weekday.MONDAY, N_("Monday")),
@@ -29,25 +43,49 @@ _TIMES = {
 }
 
 
-class ReportsPage(Page):
-    """Three switches with their times, and the recipients."""
+class _Standing(NamedTuple):
+    """What the outbox knows, as read on another thread."""
 
-    def __init__(self, context: Context, actions: Actions) -> None:
-        send = button(_("Send a report now"))
-        send.setMenu(actions.report_menu(send))
-        super().__init__(_("Reports"), "", (send,))
+    results: dict[Cadence, Result | None]
+    waiting: Waiting | None
+
+
+class ReportsPage(Page):
+    """Three switches with their times and last results, the preview, the recipients and the options.
+
+    Signals: ``page_wanted(key)`` where a button leads elsewhere; ``history:12`` is mail 12 in the history.
+    """
+
+    page_wanted = Signal(str)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(_("Reports"), "")
         self._context = context
         self._rows = {
             Cadence.DAILY: self._daily(),
             Cadence.WEEKLY: self._weekly(),
             Cadence.MONTHLY: self._monthly(),
         }
+        self.results = {cadence: ScheduleRow(row) for cadence, row in self._rows.items()}
+        self._unready = Banner(Kind.WARNING, "")
+        self._unready.activated.connect(lambda: self.page_wanted.emit("edit_smtp"))
         card = Card()
-        for row in self._rows.values():
-            card.add_row(row)
-        self.add(card)
-        self.add(self._recipients())
+        for result in self.results.values():
+            result.mail_wanted.connect(self._show_mail)
+            card.add_row(result)
+        self.preview = ReportPreview(context)
+        self.preview.mail_wanted.connect(self._show_mail)
+        self.preview.told.connect(self.say)
+        self._people = RecipientsCard(context, self._say_saved)
+        self.recipients = self._people.field
+        self.options = OptionsCard(context, self._say_saved)
+        for part in (self._unready, card, self.preview, self._people, self.options):
+            self.add(part)
         self.add_stretch()
+        self._soon = QTimer(self, singleShot=True, interval=_NEWS_MS)
+        self._soon.timeout.connect(self._look)
+        context.bridge.noticed.connect(self._noticed)
+        self.keep_fresh(self._tick, _REFRESH_MS)
         follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
@@ -82,19 +120,6 @@ class ReportsPage(Page):
         bind_row(row, self._context.model, f"reports.{cadence}.enabled", self._say_saved)
         return row
 
-    def _recipients(self) -> Card:
-        card = Card(_("Recipients"))
-        self.recipients = QLineEdit()
-        self.recipients.setAccessibleName(_("Recipients of the reports"))
-        self._trouble = plain_label(role="trouble")
-        self._trouble.hide()
-        bind_list(self.recipients, self._context.model, "reports.recipients", self._told_of_recipients)
-        card.add(self.recipients)
-        card.add(self._trouble)
-        self._hint = plain_label(role="muted")
-        card.add(self._hint)
-        return card
-
     def _say_saved(self, error: VxtrayError | None) -> None:
         if error is None:  # why a switch went back stands in its row
             self.say(_("Saved"))
@@ -108,12 +133,6 @@ class ReportsPage(Page):
             self._say_saved(error)
 
         return told
-
-    def _told_of_recipients(self, error: VxtrayError | None) -> None:
-        self._trouble.setText("" if error is None else words(error))
-        self._trouble.setVisible(error is not None)
-        mark(self.recipients, wrong=error is not None)
-        self._say_saved(error)
 
     def refresh(self) -> None:
         """Say when each report leaves next, and who gets it."""
@@ -134,10 +153,53 @@ class ReportsPage(Page):
                 time = texts.format_time(moment, language, moment.tzinfo)
                 text += " " + _("Next: {day}, {time}.", day=day, time=time)
             self._rows[cadence].set_text(text)
-        people = ", ".join(settings.smtp.recipients)
-        self.recipients.setPlaceholderText(people or _("security@example.com"))
-        self._hint.setText(
-            _("Separate several by commas. Empty: the recipients of the mail server.")
-            if people
-            else _("Separate several by commas.")
+        missing = not settings.smtp.configured or not settings.report_recipients
+        self._unready.setVisible(missing and any(row.toggle.isChecked() for row in self._rows.values()))
+        if missing:
+            self._unready.show_message(
+                Kind.WARNING, _("No report leaves yet: the mail server is not set up."), _("Set up the mail server")
+            )
+        self._people.refresh()
+        self.options.refresh()
+        self.preview.refresh()
+        self._look()
+
+    # --- what became of the last ones --------------------------------------------------------------------------------
+
+    @Slot(object)
+    def _noticed(self, notice: Notice) -> None:
+        if isinstance(notice, MailSettled | QueueChanged | TroubleChanged) and not self._soon.isActive():
+            self._soon.start()
+
+    @Slot()
+    def _tick(self) -> None:
+        if self.isVisible():
+            self.refresh()
+
+    @Slot()
+    def _look(self) -> None:
+        if not self.isVisible():
+            return
+        service = self._context.service
+
+        def work() -> _Standing:
+            return _Standing(
+                last_results(service.outbox, report_zone(service.settings.reports)), service.mail_waiting()
+            )
+
+        self._context.bridge.run(
+            work, self._show_results, lambda error: self.say(words(error), Kind.WARNING), owner=self, quick=True
         )
+
+    def _show_results(self, standing: _Standing) -> None:
+        now, configured = self._context.service.clock(), self._context.model.current.smtp.configured
+        for cadence, result in standing.results.items():
+            self.results[cadence].show_result(result, standing.waiting, now, configured=configured)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look how the last ones went."""
+        super().showEvent(event)
+        self._look()
+
+    def _show_mail(self, mail: int) -> None:
+        self.page_wanted.emit(f"history:{mail}")

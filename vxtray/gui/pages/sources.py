@@ -102,8 +102,7 @@ class SourcesPage(Page):
         for part in (self.undo, self._empty, self._receiver_card, self._hint, self._files, self._silence):
             self.add(part)
         self.add_stretch()
-        self._timer = QTimer(self, interval=_REFRESH_MS)
-        self._timer.timeout.connect(self.refresh)
+        self.keep_fresh(self.refresh, _REFRESH_MS)
         follow(self, context.model, lambda _change: self.refresh())
         self.refresh()
 
@@ -165,7 +164,8 @@ class SourcesPage(Page):
         return card
 
     def _make_silence(self) -> Card:
-        self.silent_minutes = NumberField(1, 10080)
+        self.silent_minutes = NumberField(0, 10080)
+        self.silent_minutes.setSpecialValueText(_("never"))
         self.silent_minutes.setAccessibleName(_("Minutes of silence after which it is told"))
         self.silent_minutes.setSuffix("\N{NO-BREAK SPACE}" + _("minutes"))
         bind_number(self.silent_minutes, self._context.model, "sources.silent_minutes", self._told)
@@ -175,17 +175,6 @@ class SourcesPage(Page):
         return card
 
     # --- looking -----------------------------------------------------------------------------------------------------
-
-    def showEvent(self, event: object) -> None:
-        """Be up to date while it is seen; nothing runs while it is not."""
-        self.refresh()
-        self._timer.start()
-        super().showEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
-
-    def hideEvent(self, event: object) -> None:
-        """Stop looking."""
-        self._timer.stop()
-        super().hideEvent(event)  # type: ignore[arg-type]  # Qt's own event, handed on
 
     @Slot()
     def refresh(self) -> None:

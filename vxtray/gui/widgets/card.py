@@ -1,10 +1,10 @@
 """Cards: the white ground that things stand on, and the two kinds with a fixed content. GUI thread only."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLayout, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from vxtray.gui.icons import IconLabel
-from vxtray.gui.widgets.buttons import button
+from vxtray.gui.widgets.buttons import button, link_button
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
 
 
@@ -42,6 +42,17 @@ class Card(QFrame):
             self._column.addLayout(content, stretch)
         else:
             self._column.addWidget(content, stretch)
+
+    def clear(self) -> None:
+        """Take everything away but the title."""
+        for at in reversed(range(self._column.count())):
+            item = self._column.itemAt(at)
+            widget = item.widget() if item is not None else None
+            if widget is not None and widget is not self._title:
+                widget.hide()
+                widget.deleteLater()
+                widget.setParent(None)
+        self._rows = 0
 
     def add_row(self, row: QWidget) -> None:
         """Put a row at the end, with a hairline towards the row before."""
@@ -106,5 +117,12 @@ class EmptyState(QWidget):
             column.addSpacing(8)
             column.addWidget(press, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
+        self._column = column
         self.setAccessibleName(title)
         self.setAccessibleDescription(text)
+
+    def also(self, action: str) -> QPushButton:
+        """Put another way beneath the button, and return it."""
+        press = link_button(action)
+        self._column.insertWidget(self._column.count() - 1, press, 0, Qt.AlignmentFlag.AlignHCenter)
+        return press

@@ -1,9 +1,9 @@
 """The frame of every page: what it is called, what can be done, and a column that scrolls. GUI thread only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QPoint, QSize, Qt
-from PySide6.QtGui import QHideEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from vxtray.gui.theme import theme
@@ -48,11 +48,6 @@ class PageHeading(QWidget):
         self._subtitle.setText(subtitle)
         self._subtitle.setVisible(bool(subtitle))
 
-    def add_action(self, action: QWidget) -> None:
-        """Put a button at the end."""
-        self._actions.add(action)
-        self._actions.show()
-
 
 class _Ground(QWidget):
     """What scrolls: as high as its content is at its width, and not as it would be at the least width."""
@@ -91,7 +86,15 @@ class Page(QScrollArea):
         self._column.addWidget(self._fault)
         self.setWidget(ground)
         self._note = QuietNote(self)
+        self._refresh: Callable[[], None] = lambda: None
+        self._timer = QTimer(self)
         self.setAccessibleName(title)
+
+    def keep_fresh(self, refresh: Callable[[], None], milliseconds: int) -> None:
+        """Call ``refresh`` when the page comes into sight, and every so often while it is seen."""
+        self._refresh = refresh
+        self._timer.setInterval(milliseconds)
+        self._timer.timeout.connect(refresh)
 
     def set_words(self, title: str, subtitle: str = "") -> None:
         """Say how things stand now."""
@@ -129,8 +132,16 @@ class Page(QScrollArea):
         """Return the fault that is on show, or nothing."""
         return "" if self._fault.isHidden() else self._fault.text()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Be up to date while it is seen."""
+        self._refresh()
+        if self._timer.interval():
+            self._timer.start()
+        super().showEvent(event)
+
     def hideEvent(self, event: QHideEvent) -> None:
-        """Take the fault away with the page: who comes back has read it."""
+        """Stop looking, and take the fault away with the page: who comes back has read it."""
+        self._timer.stop()
         self._fault.hide()
         super().hideEvent(event)
 

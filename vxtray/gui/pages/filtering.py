@@ -1,0 +1,105 @@
+"""What the rows of filters are made of: search fields, choices and a period of time. GUI thread only."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from PySide6.QtCore import QDateTime, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QComboBox, QDateTimeEdit, QLineEdit
+
+from vxtray.core import texts
+from vxtray.core.texts import N_, _
+from vxtray.gui.theme import theme
+from vxtray.gui.widgets import ChoiceField, FlowRow, plain_label
+
+#: How long typing is waited for, in ms.
+TYPING_MS = 300
+
+#: Lengths of the time ranges; None is all time. The last entry, from and to, has none.
+_RANGES = (
+    (None, N_("Any time")),
+    (timedelta(hours=1), N_("Last hour")),
+    (timedelta(days=1), N_("Last 24 hours")),
+    (timedelta(days=7), N_("Last 7 days")),
+    (timedelta(days=30), N_("Last 30 days")),
+)
+_FROM_TO = "from-to"
+
+
+class MomentField(QDateTimeEdit):
+    """A day and a time on this machine's clock."""
+
+    def __init__(self, name: str, moment: datetime) -> None:
+        super().__init__(QDateTime.fromSecsSinceEpoch(int(moment.timestamp())))
+        self.setAccessibleName(name)
+        self.setDisplayFormat("dd/MM/yyyy HH:mm" if texts.current() == "fr" else "yyyy-MM-dd HH:mm")
+        self.lineEdit().setTextMargins(theme().px(8), 0, 0, 0)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def moment(self) -> datetime:
+        """Return the time that is shown, aware."""
+        return datetime.fromtimestamp(self.dateTime().toSecsSinceEpoch(), UTC)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Change by the wheel only with the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class Period:
+    """A list of time ranges, and two fields for its last entry: ``choice`` and ``moments`` are to be placed."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        ranges = [*_RANGES, (_FROM_TO, N_("From … to …"))]
+        self.choice = filter_choice(_("Time range"), ((value, _(words)) for value, words in ranges))
+        now = clock()
+        self.since = MomentField(_("From"), now - timedelta(days=1))
+        self.until = MomentField(_("To"), now)
+        self.moments = FlowRow(
+            plain_label(_("From"), "muted", wrap=False),
+            self.since,
+            plain_label(_("to"), "muted", wrap=False),
+            self.until,
+            gap=8,
+        )
+        self.moments.hide()
+
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        """Return from when and until when, as of now; None where there is no such bound."""
+        length = self.choice.currentData()
+        if length == _FROM_TO:
+            return self.since.moment(), self.until.moment()
+        return (None if length is None else self._clock() - length), None
+
+    def show_fields(self) -> None:
+        """Show the two fields where the choice asks for them."""
+        self.moments.setVisible(self.choice.currentData() == _FROM_TO)
+
+
+def search_field(placeholder: str, name: str, width: int) -> QLineEdit:
+    """Return a field for a text to search for, at least ``width`` px wide at scale 1."""
+    field = QLineEdit()
+    field.setPlaceholderText(placeholder)
+    field.setAccessibleName(name)
+    field.setClearButtonEnabled(True)
+    field.setMinimumWidth(theme().px(width))
+    field.setMaxLength(200)
+    return field
+
+
+def filter_choice(name: str, choices: Iterable[tuple[object, str]]) -> ChoiceField:
+    """Return a list of values with their words; the first takes nothing away."""
+    field = ChoiceField()
+    field.setAccessibleName(name)
+    field.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    field.setMinimumContentsLength(8)
+    for value, words in choices:
+        field.addItem(words, value)
+    wide = max(field.fontMetrics().horizontalAdvance(field.itemText(at)) for at in range(field.count()))
+    field.view().setMinimumWidth(wide + theme().px(28))
+    # as wide as what it says of itself; longer choices have their room in the list
+    field.setMinimumWidth(field.fontMetrics().horizontalAdvance(field.itemText(0)) + theme().px(56))
+    return field
