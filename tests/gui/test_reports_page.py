@@ -109,7 +109,7 @@ def test_the_mail_that_is_sent_is_the_one_that_was_shown(
     plain, rich = (mail.message.get_body((kind,)).get_content().replace("\r\n", "\n") for kind in ("plain", "html"))
     assert plain.strip() == preview.tabs.text.toPlainText().strip()
     assert rich.strip() == preview.built.made.document.html.strip()
-    assert window.reports.note() == f"On its way to {ANN}."
+    qtbot.waitUntil(lambda: window.reports.note() == f"On its way to {ANN}.")
     qtbot.waitUntil(preview.sent_link.isVisible)
     preview.sent_link.click()
     details = window.history.details

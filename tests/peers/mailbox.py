@@ -1,5 +1,6 @@
 """A mail server on loopback that keeps what it gets: aiosmtpd with STARTTLS, LOGIN and PLAIN."""
 
+import asyncio
 import email
 import email.policy
 import ssl
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import trustme
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 USER, PASSWORD = "reports@example.com", "correct horse battery staple"
 
@@ -77,7 +78,23 @@ class _Keeper:
 
 
 class _AnyPort(Controller):
-    """A controller that listens on a free port."""
+    """A controller that listens on a free port, and lets go of clients that are still connected when it stops."""
+
+    def factory(self) -> SMTP:
+        made = super().factory()
+        self.__dict__.setdefault("talks", []).append(made)
+        return made
+
+    def let_go(self) -> None:
+        """End what is still connected: the program keeps a connection for a while, for the next mail."""
+
+        async def end() -> None:
+            for talk in self.__dict__.get("talks", ()):
+                if talk.transport is not None:
+                    talk.transport.abort()
+            await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result(5)
 
     def _trigger_server(self) -> None:
         assert self.server is not None
@@ -117,4 +134,5 @@ def smtp_catcher(authority: trustme.CA, tmp_path: Path) -> Iterator[Mailbox]:
     controller.start()
     keeper.box = Mailbox("127.0.0.1", controller.port, ca_file)
     yield keeper.box
+    controller.let_go()
     controller.stop()

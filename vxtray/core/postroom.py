@@ -130,6 +130,8 @@ class PostRoom:
         if secret:
             with contextlib.suppress(OSError):  # only the history would miss it
                 secret_changed(self._outbox.path.parent, secret)
+        if self._stopping.is_set():  # what a dialog still had under way when the program ended
+            return
         self._courier.mended(self._smtp)
         self._board.put("mail", None)
         self._outbox.lift(self._clock())

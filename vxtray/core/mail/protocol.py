@@ -4,6 +4,7 @@ Pure, any thread. ``ReplyParser`` is fed bytes in any segmentation and gives who
 raises ``Malformed``, so that no server can fill the memory or shift the conversation by a reply.
 """
 
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -213,6 +214,7 @@ def _scripts_of(label: str) -> set[str]:
     return {unicodedata.name(sign, "").split(" ")[0] for sign in label if sign.isalpha()}
 
 
+@functools.lru_cache(maxsize=256)
 def wire_address(address: str) -> str:
     """Return an address as the envelope and the headers carry it: the domain as A-labels, an IP address in brackets.
 
@@ -255,11 +257,12 @@ def wire_fault(data: bytes) -> str:
     """Return why these bytes may not be sent as a mail (a message id), or an empty text."""
     if b"\0" in data:
         return N_("it holds a NUL character")
-    if not data.count(b"\r") == data.count(b"\n") == data.count(b"\r\n"):
+    lines = data.split(b"\r\n")
+    if not data.count(b"\r") == data.count(b"\n") == len(lines) - 1:
         return N_("it holds a line end that is not CR LF")
     if not data.endswith(b"\r\n"):
         return N_("its last line has no end")
-    if max(map(len, data.split(b"\r\n"))) > MAX_TEXT_LINE:
+    if max(map(len, lines)) > MAX_TEXT_LINE:
         return N_("it holds a line of more than 998 characters")
     if not data.isascii():
         return N_("it is not 7-bit")

@@ -285,7 +285,7 @@ class Session:
     def _send_block(self, block: bytes, deadline: Deadline) -> None:
         """Send a piece of the mail, and hear the server out that refuses it, whether it stops reading or leaves."""
         try:
-            self.connection.stream.send(block, deadline, self._hear_refusal, more=True)
+            self.connection.stream.send(block, deadline, self._hear_refusal)
         except ConnectionError:
             with contextlib.suppress(*SYSTEM_FAULTS):
                 self._hear_refusal()

@@ -25,8 +25,6 @@ _TLS_ANSWERS = 16384
 _STAGGER = 0.25
 #: This machine has no way to an address, whatever the other side does.
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.ENETDOWN, 10050, 10051})
-#: Linux has it, and what lacks it sends one packet more.
-_MORE = getattr(socket, "MSG_MORE", 0)
 #: Seconds after which a wait looks whether it was cut off.
 _SLICE = 0.2
 
@@ -270,29 +268,24 @@ class Stream:
             self._wait(selectors.EVENT_READ, deadline)
         return data
 
-    def send(
-        self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None, *, more: bool = False
-    ) -> None:
+    def send(self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None) -> None:
         """Send everything. Raises ``TimeoutError``, ``ConnectionError``, ``ssl.SSLError``.
 
         ``heard`` is called when the other side speaks instead of reading; what it raises ends the sending.
-        ``more`` follows at once: the last, half-full packet may wait for it, a fifth of a second at most (tcp(7)).
         """
         if self.tls is not None:
             rest = memoryview(data)
             while rest:
                 rest = rest[self.tls.write(rest) :]
             data = self._out.read()
-        self._send_raw(data, deadline, heard, _MORE if more else 0)
+        self._send_raw(data, deadline, heard)
 
-    def _send_raw(
-        self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None, flags: int = 0
-    ) -> None:
+    def _send_raw(self, data: bytes, deadline: Deadline, heard: Callable[[], None] | None = None) -> None:
         events = selectors.EVENT_WRITE | (selectors.EVENT_READ if heard else 0)
         rest = memoryview(data)
         while rest:
             try:
-                rest = rest[self._socket.send(rest, flags) :]
+                rest = rest[self._socket.send(rest) :]
             except (BlockingIOError, InterruptedError):
                 if self._wait(events, deadline) & selectors.EVENT_READ and heard is not None:
                     heard()

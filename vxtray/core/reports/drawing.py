@@ -27,7 +27,7 @@ _OWN = re.compile("[\x00-\u052f\u1d00-\u2bff\ufb00-\ufb06]*")
 
 #: A longer run without a place to break would run out of its column; an address of 39 characters must stay whole.
 _LONG_RUN = re.compile(r"[^\s\u00a0\u202f]{40,}")
-_PIECE = re.compile(r".{1,20}")
+_PIECE = re.compile(r".{1,12}")
 _BREAK = "\N{ZERO WIDTH SPACE}"
 
 Scheme = Literal["light", "dark"]

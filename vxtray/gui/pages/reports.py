@@ -79,7 +79,8 @@ class ReportsPage(Page):
         self._people = RecipientsCard(context, self._say_saved)
         self.recipients = self._people.field
         self.options = OptionsCard(context, self._say_saved)
-        for part in (self._unready, card, self.preview, self._people, self.options):
+        # Beneath the switches: what appears when one is switched on must not move the others from under the mouse.
+        for part in (card, self._unready, self.preview, self._people, self.options):
             self.add(part)
         self.add_stretch()
         self._soon = QTimer(self, singleShot=True, interval=_NEWS_MS)

@@ -79,7 +79,11 @@ class PeriodChooser(FlowRow):
         for _value, words in _KINDS:
             self.kind.addItem(_(words))
         self.before, self.after = button("‹"), button("›")
-        self.day, self.first, self.last = DayField(_("A day in the period")), DayField(_("First day")), DayField(_("Last day"))
+        self.day, self.first, self.last = (
+            DayField(_("A day in the period")),
+            DayField(_("First day")),
+            DayField(_("Last day")),
+        )
         self._word = plain_label(_("to"), "muted", wrap=False)
         for widget in (self.kind, self.before, self.day, self.after, self.first, self._word, self.last):
             self.add(widget)
