@@ -74,7 +74,7 @@ class Rig:
 
 @pytest.fixture(scope="module")
 def gaps(request: pytest.FixtureRequest) -> Iterator[Gaps]:
-    """Return the table of gaps, which is printed at the end and kept as ``window.json`` under ``--bench-out``."""
+    """Return the table of gaps, printed at the end and kept as JSON by the module's name under ``--bench-out``."""
     table: Gaps = []
     yield table
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
@@ -86,7 +86,7 @@ def gaps(request: pytest.FixtureRequest) -> Iterator[Gaps]:
         )
     if out := request.config.getoption("--bench-out"):
         out.mkdir(parents=True, exist_ok=True)
-        (out / "window.json").write_text(json.dumps(table, indent=2) + "\n")
+        (out / f"{request.path.stem.removeprefix('test_')}.json").write_text(json.dumps(table, indent=2) + "\n")
 
 
 @pytest.fixture
