@@ -16,6 +16,7 @@ from tests.e2e.loglines import counted, firewall, sources, waf
 from tests.peers.mailbox import Mailbox, ReceivedMail
 from vxtray.core.parsers import FORMATS
 from vxtray.core.paths import Profile
+from vxtray.core.reports.period import Cadence
 from vxtray.core.settings.tree import Alerts, Daily, Monthly, Reports, Settings, Severity, Weekly
 
 SUNDAY = MONDAY - DAY
@@ -64,7 +65,8 @@ def check_wire(mail: ReceivedMail) -> None:
     assert re.fullmatch(r"<[^@<>\s]+@example\.com>", message["Message-ID"])
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["MIME-Version"] == "1.0"
-    assert message.get_content_type() == "multipart/alternative"
+    whole = "multipart/mixed" if list(message.iter_attachments()) else "multipart/alternative"
+    assert message.get_content_type() == whole
     assert part(message, "plain")
     assert part(message, "html").lstrip().lower().startswith("<!doctype html")
     lines = mail.content.split(b"\r\n")
@@ -166,7 +168,7 @@ def test_alerts_one_for_each_event(engine: Engine, smtp_catcher: Mailbox, tmp_pa
     again = engine.service.import_files([log], alerts=True)
     assert (again.stored, again.duplicates) == (0, result.stored)
     engine.restart().start()
-    engine.service.send_report("daily")  # type: ignore[arg-type]  # a StrEnum's text
+    engine.service.send_report(Cadence.DAILY)
     mails = smtp_catcher.wait(len(told) + 1)
     assert "Daily" in mails[-1].message["Subject"]
 

@@ -105,7 +105,7 @@ class ReportDesk:
         from vxtray.core.mail.posting import outgoing
 
         now = self._clock()
-        made = self.make(what, settings, day=day) if isinstance(what, Cadence) else what
+        made = self.make(Cadence(what), settings, day=day) if isinstance(what, str) else what
         mail = self.mail(made, settings, recipients)
         self._outbox.add(outgoing(f"asked:{made.report.period.key}:{now.isoformat()}", "report", mail), now)
         return mail.subject
