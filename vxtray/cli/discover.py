@@ -11,7 +11,7 @@ from vxtray.core.texts import _
 if TYPE_CHECKING:
     from vxtray.app import Host
     from vxtray.core.mail.discover import Discovery, Proposal
-    from vxtray.core.mail.preflight import Warning as Junk
+    from vxtray.core.mail.preflight import Junk
 
 
 def discover(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vxtray.app import Host
     from vxtray.core.credentials import Secret
     from vxtray.core.mail.doctor import Step
-    from vxtray.core.mail.preflight import Warning as Junk
+    from vxtray.core.mail.preflight import Junk
 
 
 def _configured(host: "Host") -> Smtp:

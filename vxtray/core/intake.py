@@ -273,13 +273,15 @@ class Intake:
         if not self._parser.beside(sum(len(batch.lines) for batch in chunk), waiting=self._lines):
             self._keep(chunk, self._parser.parse(self._jobs(chunk)))
             return
-        self._parser.submit(self._jobs(chunk))
+        jobs = self._jobs(chunk)
+        self._parser.submit(jobs)
         while chunk:
-            parsed = self._parser.collect(self._jobs(chunk))
+            parsed = self._parser.collect(jobs)
             with self._change:
                 following = self._cut()
             if following:
-                self._parser.submit(self._jobs(following))
+                jobs = self._jobs(following)
+                self._parser.submit(jobs)
             self._keep(chunk, parsed)
             chunk = following
 

@@ -12,8 +12,7 @@ from vxtray.core.errors import CredentialError
 from vxtray.core.mail.admin_note import note_for_admin
 from vxtray.core.mail.doctor import Remedy, Step, check
 from vxtray.core.mail.faults import MailError, TlsError
-from vxtray.core.mail.preflight import Warning as Junk
-from vxtray.core.mail.preflight import warnings
+from vxtray.core.mail.preflight import Junk, warnings
 from vxtray.core.mail.transcript import Transcript
 from vxtray.core.settings.tree import Smtp
 from vxtray.core.texts import _

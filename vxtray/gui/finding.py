@@ -1,10 +1,11 @@
 """Finding the mail server's settings from an e-mail address. GUI thread only; the search runs on ``vx-task``."""
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from vxtray.core import texts
-from vxtray.core.mail.discover import Discovery, Proposal, discover
 from vxtray.core.mail.transport import Cutoff
 from vxtray.core.settings.tree import Smtp, is_address
 from vxtray.core.texts import _
@@ -13,8 +14,18 @@ from vxtray.gui.icons import IconLabel
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Card, button, link_button, plain_label, separator
 
+if TYPE_CHECKING:
+    from vxtray.core.mail.discover import Discovery, Proposal
+
 #: Proposals that are shown; more would hide the form.
 _SHOWN = 4
+
+
+def _discover(address: str, base: Smtp, cutoff: Cutoff) -> "Discovery":
+    """Search; what that needs is loaded with the first search, not with the window."""
+    from vxtray.core.mail.discover import discover
+
+    return discover(address, base, cutoff=cutoff)
 
 
 class Finder(QWidget):
@@ -82,7 +93,7 @@ class Finder(QWidget):
         self.search.setEnabled(False)
         self._say(_("Looking for the mail server of {address}…", address=address))
         self._bridge.run(
-            lambda: discover(address, base, cutoff=cutoff),
+            lambda: _discover(address, base, cutoff),
             lambda answer: self._show(answer) if self._ended(cutoff) else None,
             lambda error: self._say(words(error)) if self._ended(cutoff) else None,
             owner=self,
@@ -96,7 +107,7 @@ class Finder(QWidget):
         self.search.setEnabled(True)
         return True
 
-    def _show(self, answer: Discovery) -> None:
+    def _show(self, answer: "Discovery") -> None:
         if not answer.proposals:
             lines = [_("Nothing was found for {domain}.", domain=answer.domain)]
             if answer.fault.text:
@@ -114,7 +125,7 @@ class Finder(QWidget):
                 self._choose(best, answer.address)
         self.found.emit()
 
-    def _row(self, proposal: Proposal, address: str) -> QWidget:
+    def _row(self, proposal: "Proposal", address: str) -> QWidget:
         language = texts.current()
         row = QWidget()
         line = QHBoxLayout(row)
@@ -142,7 +153,7 @@ class Finder(QWidget):
         line.addWidget(use)
         return row
 
-    def _choose(self, proposal: Proposal, address: str) -> None:
+    def _choose(self, proposal: "Proposal", address: str) -> None:
         taken = proposal.settings(self._base, address)
         names = ("host", "port", "security", "username", "from_address")
         self.chosen.emit({name: getattr(taken, name) for name in names})

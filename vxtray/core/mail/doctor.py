@@ -13,7 +13,7 @@ from vxtray.core.credentials import Secret
 from vxtray.core.errors import N_, CredentialError, NotConfigured, VxtrayError
 from vxtray.core.mail import certificates, reaching
 from vxtray.core.mail.certificates import Shown
-from vxtray.core.mail.connection import Limits
+from vxtray.core.mail.connection import Connection, Limits
 from vxtray.core.mail.faults import MailError, RecipientResult, Stage, TlsError
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.protocol import Capabilities, ascii_host, mixes_scripts
@@ -95,10 +95,11 @@ def check(
     cutoff = cutoff or Cutoff()
     password = None if isinstance(secret, CredentialError) else secret
     session = Session(settings, password, _limits(settings), cutoff, transcript)
+    examiner = _Examiner(session, settings, people, cutoff)
     try:
         for stage in (*stages(settings.security), Stage.SENDER, Stage.RECIPIENTS):
             fault = keyring if stage is Stage.AUTH else None
-            step = _Examiner(session, settings, people, cutoff).take(stage, fault)
+            step = examiner.take(stage, fault)
             yield step
             if not step.ok:
                 return
@@ -116,7 +117,6 @@ class _Examiner:
 
     def __init__(self, session: Session, settings: Smtp, people: Sequence[str], cutoff: Cutoff) -> None:
         self._session = session
-        self._connection = session.connection
         self._settings = settings
         self._people = people
         self._cutoff = cutoff
@@ -130,6 +130,11 @@ class _Examiner:
             Stage.SENDER: self._sender,
             Stage.RECIPIENTS: self._recipients,
         }
+
+    @property
+    def _connection(self) -> Connection:
+        """The conversation's connection; a second try to sign in has one of its own."""
+        return self._session.connection
 
     def take(self, stage: Stage, known: VxtrayError | None) -> Step:
         """Take one step; ``known``: what it fails with before anything is asked."""

@@ -16,10 +16,8 @@ from typing import Literal
 
 import msgspec
 
-from vxtray.core.errors import N_
-from vxtray.core.mail.faults import Kind, SenderRefused, Stage
 from vxtray.core.mail.plaintext import body_text, one_line
-from vxtray.core.mail.protocol import ascii_host, require_wire_safe, wire_address
+from vxtray.core.mail.protocol import ascii_host, require_wire_safe, sender_on_the_wire, wire_address
 
 SUBJECT_LIMIT = 200
 NAME_LIMIT = 100
@@ -133,16 +131,7 @@ def _headers(mail: Mail) -> list[str]:
 
 
 def _from(mail: Mail) -> str:
-    try:
-        address = wire_address(mail.from_address)
-    except ValueError as fault:
-        raise SenderRefused(
-            N_("{address} cannot be used as the sender."),
-            N_("Set “From” to an address with only plain letters before the @."),
-            step=Stage.SENDER,
-            kind=Kind.ACCOUNT,
-            address=mail.from_address,
-        ) from fault
+    address = sender_on_the_wire(mail.from_address)
     name = one_line(mail.from_name, NAME_LIMIT)
     if not name:
         return f"From: <{address}>"

@@ -21,7 +21,7 @@ _SPF_LOOKUPS = 10
 _NOBODY = ("local", "localhost", "lan", "home", "internal", "localdomain", "test", "example", "invalid", "home.arpa")
 
 
-class Warning(msgspec.Struct, frozen=True):  # noqa: A001 - the field's word; nothing here warns in Python's sense
+class Junk(msgspec.Struct, frozen=True):
     """Why a mail is likely to be taken for junk. ``about`` is from, spf or dmarc."""
 
     about: str
@@ -29,19 +29,19 @@ class Warning(msgspec.Struct, frozen=True):  # noqa: A001 - the field's word; no
     advice: Phrase
 
 
-def warnings(smtp: Smtp, records: Records | None = None) -> list[Warning]:
+def warnings(smtp: Smtp, records: Records | None = None) -> list[Junk]:
     """Return why mail sent with these settings may land in the junk folder; empty where nothing speaks for it."""
     _, _, domain = smtp.from_address.rpartition("@")
     if not domain or _private(smtp.host):
         return []  # an internal server knows its own senders; the public DNS says nothing about it
     domain = ascii_host(domain)
     if is_within(domain, _NOBODY):
-        return [_warning("from", _NO_SUCH_DOMAIN, _TAKE_A_REAL_ONE, domain=domain)]
-    found: list[Warning] = []
+        return [_junk("from", _NO_SUCH_DOMAIN, _TAKE_A_REAL_ONE, domain=domain)]
+    found: list[Junk] = []
     records = records or Records()
     try:
         if by_domain(domain) is None and not records.exists(domain):
-            return [_warning("from", _NO_SUCH_DOMAIN, _TAKE_A_REAL_ONE, domain=domain)]
+            return [_junk("from", _NO_SUCH_DOMAIN, _TAKE_A_REAL_ONE, domain=domain)]
         found += _about_dmarc(smtp, domain, records)
         found += _about_spf(smtp, domain, records)
     except LookupFault:
@@ -59,8 +59,8 @@ _NOT_NAMED = N_("Likely to be junked: the SPF record of {domain} does not name t
 _ADD = N_("Ask whoever runs the DNS of {domain} to add “include:{include}” to its SPF record.")
 
 
-def _warning(about: str, title: str, advice: str, **values: object) -> Warning:
-    return Warning(about, Phrase(title, values), Phrase(advice, values))
+def _junk(about: str, title: str, advice: str, **values: object) -> Junk:
+    return Junk(about, Phrase(title, values), Phrase(advice, values))
 
 
 def _private(host: str) -> bool:
@@ -70,7 +70,7 @@ def _private(host: str) -> bool:
         return "." not in host.rstrip(".") or is_within(host, _NOBODY)
 
 
-def _about_dmarc(smtp: Smtp, domain: str, records: Records) -> list[Warning]:
+def _about_dmarc(smtp: Smtp, domain: str, records: Records) -> list[Junk]:
     """Warn where the account is of another domain than From, and From's domain asks to refuse such mail."""
     _, _, account = smtp.username.rpartition("@")
     if not account or "@" not in smtp.username or _related(ascii_host(account), domain):
@@ -80,7 +80,7 @@ def _about_dmarc(smtp: Smtp, domain: str, records: Records) -> list[Warning]:
         return []  # both addresses live with this provider, which signs for either
     if _dmarc_policy(domain, records) not in {"quarantine", "reject"}:
         return []
-    return [_warning("dmarc", _FOREIGN, _OWN_ADDRESS, domain=domain)]
+    return [_junk("dmarc", _FOREIGN, _OWN_ADDRESS, domain=domain)]
 
 
 def _related(one: str, other: str) -> bool:
@@ -98,18 +98,18 @@ def _dmarc_policy(domain: str, records: Records) -> str:
     return ""
 
 
-def _about_spf(smtp: Smtp, domain: str, records: Records) -> list[Warning]:
+def _about_spf(smtp: Smtp, domain: str, records: Records) -> list[Junk]:
     """Warn where From's domain has no SPF record, or one that does not name the provider."""
     text = _spf(domain, records)
     provider = by_server(smtp.host)
     server = provider.name if provider is not None else smtp.host
     if not text:
-        return [_warning("spf", _NO_SPF, _PUBLISH, domain=domain, server=server)]
+        return [_junk("spf", _NO_SPF, _PUBLISH, domain=domain, server=server)]
     if provider is None or not provider.spf or domain in provider.domains:
         return []  # what addresses a server of one's own sends from is not known here
     if _names(text, domain, provider, records):
         return []
-    return [_warning("spf", _NOT_NAMED, _ADD, domain=domain, server=server, include=provider.spf[0])]
+    return [_junk("spf", _NOT_NAMED, _ADD, domain=domain, server=server, include=provider.spf[0])]
 
 
 def _spf(domain: str, records: Records) -> str:

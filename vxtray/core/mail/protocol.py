@@ -14,7 +14,7 @@ import msgspec
 
 from vxtray.core.credentials import redact
 from vxtray.core.errors import N_
-from vxtray.core.mail.faults import Kind, MessageRefused, Stage
+from vxtray.core.mail.faults import Kind, MessageRefused, SenderRefused, Stage
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.settings.tree import is_address
 
@@ -230,6 +230,20 @@ def wire_address(address: str) -> str:
     except ValueError:
         return f"{local}@{ascii_host(domain)}"
     return f"{local}@[IPv6:{ip}]" if ip.version == 6 else f"{local}@[{ip}]"
+
+
+def sender_on_the_wire(address: str) -> str:
+    """Return the sender as MAIL FROM carries it. Raises ``SenderRefused``."""
+    try:
+        return wire_address(address)
+    except ValueError as fault:
+        raise SenderRefused(
+            N_("{address} cannot be used as the sender."),
+            N_("Set “From” to an address with only plain letters before the @."),
+            step=Stage.SENDER,
+            kind=Kind.ACCOUNT,
+            address=address,
+        ) from fault
 
 
 def address_literal(ip: str) -> str:

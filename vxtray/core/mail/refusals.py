@@ -4,8 +4,7 @@ Pure, any thread.
 """
 
 from vxtray.core.errors import N_
-from vxtray.core.mail.faults import Kind, RecipientResult, RecipientsRefused, SenderRefused, Stage
-from vxtray.core.mail.protocol import wire_address
+from vxtray.core.mail.faults import Kind, RecipientResult, RecipientsRefused, Stage
 
 
 def nobody_accepted(results: dict[str, RecipientResult]) -> RecipientsRefused:
@@ -23,20 +22,6 @@ def nobody_accepted(results: dict[str, RecipientResult]) -> RecipientsRefused:
     )
     fault.recipients = results
     return fault
-
-
-def sender_on_the_wire(address: str) -> str:
-    """Return the sender as MAIL FROM carries it. Raises ``SenderRefused``."""
-    try:
-        return wire_address(address)
-    except ValueError as fault:
-        raise SenderRefused(
-            N_("{address} cannot be used as the sender."),
-            N_("Set “From” to an address with only plain letters before the @."),
-            step=Stage.SENDER,
-            kind=Kind.ACCOUNT,
-            address=address,
-        ) from fault
 
 
 def refused_here(title: str, advice: str) -> RecipientResult:

@@ -26,8 +26,8 @@ from vxtray.core.mail.faults import (
     RecipientResult,
     Stage,
 )
-from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, require_wire_safe, wire_address
-from vxtray.core.mail.refusals import nobody_accepted, refused_here, sender_on_the_wire
+from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, require_wire_safe, sender_on_the_wire, wire_address
+from vxtray.core.mail.refusals import nobody_accepted, refused_here
 from vxtray.core.mail.replies import fault_of, result_of
 from vxtray.core.mail.replies.causes import TOO_LARGE, TOO_MANY_RECIPIENTS
 from vxtray.core.mail.transcript import Transcript
