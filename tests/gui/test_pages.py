@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
@@ -44,9 +44,14 @@ LONG = (
 
 
 def settle() -> None:
-    """Let the layouts come to rest; they answer each other in several rounds."""
+    """Let the layouts come to rest; they answer each other in several rounds.
+
+    What arrives from other threads in the last of them has still to be laid out, and nothing new may come with that.
+    """
     for _ in range(6):
         QApplication.processEvents()
+    for _ in range(6):
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
 
 
 def send(world: World, subject: str, verdict: Verdict, reply: str) -> None:

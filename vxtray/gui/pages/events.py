@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QHideEvent, QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSizePolicy, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from vxtray.core import texts
 from vxtray.core.events import SecurityEvent
@@ -23,12 +23,11 @@ from vxtray.gui.pages.events_export import EventsExport
 from vxtray.gui.pages.events_filters import EventFilters
 from vxtray.gui.pages.events_model import EventsModel
 from vxtray.gui.pages.events_table import EventsTable
-from vxtray.gui.theme import theme
+from vxtray.gui.pages.split_list import SplitList
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Card, EmptyState, FlowRow, Kind, Page, button, primary_button
+from vxtray.gui.widgets import EmptyState, FlowRow, Kind, Page, button, primary_button
 
 _NEWS_MS = 1000
-_DETAILS_MS = 40
 
 #: What most events need, in px at scale 1.
 _DETAILS_HEIGHT = 236
@@ -64,11 +63,12 @@ class EventsPage(Page):
         self.model = EventsModel(context.bridge, context.service.store, self)
         self.table = EventsTable(self.model)
         self.details = EventDetails()
-        self.details.hide()
-        self._stack = QStackedWidget()
-        self._ground = Card()
         self._nothing_yet = self._empty_states(actions)
-        self._lay_out()
+        others = (self._nothing_yet, self._seeking, self._no_match)
+        self.split = SplitList(self.table, self.details, others, _DETAILS_HEIGHT)
+        for part in (self.export, self.filters, self._news_row):
+            self.add(part)
+        self.add(self.split, 1)
         self._connect()
 
     def _empty_states(self, actions: Actions) -> EmptyState:
@@ -92,32 +92,13 @@ class EventsPage(Page):
         self._no_match.activated.connect(self.filters.clear)
         return empty
 
-    def _lay_out(self) -> None:
-        if (column := self._ground.layout()) is not None:
-            column.setContentsMargins(1, 6, 1, 6)
-        self._stack.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        for content in (self.table, self._nothing_yet, self._seeking, self._no_match):
-            self._stack.addWidget(content)
-        self._ground.add(self._stack, 1)
-        self._split = QSplitter(Qt.Orientation.Vertical)
-        self._split.setChildrenCollapsible(False)
-        self._split.setHandleWidth(10)
-        self._split.addWidget(self._ground)
-        self._split.addWidget(self.details)
-        self._split.setStretchFactor(0, 1)
-        for part in (self.export, self.filters, self._news_row):
-            self.add(part)
-        self.add(self._split, 1)
-
     def _connect(self) -> None:
-        self._choosing = QTimer(self, singleShot=True, interval=_DETAILS_MS)
-        self._choosing.timeout.connect(self._show_details)
+        self.split.chosen.connect(self._show_details)
         self.model.loaded.connect(self._loaded)
         self.model.arrived.connect(self._arrived)
         self.model.looked.connect(self._show_found)
         self.model.failed.connect(self._failed)
-        self.details.closed.connect(self.close_details)
-        self.table.selectionModel().currentRowChanged.connect(lambda _now, _before: self._choosing.start())
+        self.details.closed.connect(self.split.close_details)
         self.table.customContextMenuRequested.connect(self._menu)
         self._looking = QTimer(self, singleShot=True, interval=_NEWS_MS)
         self._looking.timeout.connect(self._look_for_news)
@@ -129,10 +110,6 @@ class EventsPage(Page):
         copy_json.triggered.connect(lambda: self._copied(self.details.copy_json))
         self.table.addActions([copy, copy_json])
         QShortcut(QKeySequence.StandardKey.Find, self).activated.connect(self._find)
-        for widget in (self.table, self.details):
-            away = QShortcut(QKeySequence(Qt.Key.Key_Escape), widget)
-            away.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            away.activated.connect(self.close_details)
         self._context.bridge.noticed.connect(self._noticed)
 
     # --- searching ---------------------------------------------------------------------------------------------------
@@ -155,7 +132,7 @@ class EventsPage(Page):
     @Slot(bool)
     def _loaded(self, stored: bool) -> None:
         self._news_row.hide()
-        self.close_details()
+        self.split.close_details()
         self._stored, self._counted = stored, False
         self.filters.setVisible(stored or self.filters.active)
         self._show_found()
@@ -166,10 +143,7 @@ class EventsPage(Page):
         found, back = self.model.rowCount(), self.model.looking
         nothing = self._seeking if back else self._no_match if self._stored else self._nothing_yet
         shown: QWidget = self.table if found else nothing
-        if self._stack.currentWidget() is not shown:
-            self._stack.setCurrentWidget(shown)
-        # the stack would ask for the height of its tallest page
-        self._stack.setMinimumHeight(shown.minimumSizeHint().height() if found else shown.sizeHint().height())
+        self.split.stand(shown)
         self.export_button.setVisible(bool(found))
         if self.model.complete:
             self._show_count(found)
@@ -271,27 +245,11 @@ class EventsPage(Page):
         event = self.model.event_at(index.row()) if index.isValid() else None
         if event is not None:
             self.details.show_event(event)
-            if self.details.isHidden():
-                self.details.show()
-                room, wanted = self._split.height(), theme().px(_DETAILS_HEIGHT)
-                self._split.setSizes([room - wanted, wanted])
-                self.table.scrollTo(index)
+            self.split.open_details()
 
     @Slot(int)
     def _arrived(self, _row: int) -> None:
-        self._choosing.start()  # the chosen row may have been on its way
-
-    @Slot()
-    def close_details(self) -> None:
-        """Take the details away and choose nothing."""
-        self._choosing.stop()
-        focused = QApplication.focusWidget()
-        if focused is not None and self.details.isAncestorOf(focused):
-            self.table.setFocus()
-        self.details.hide()
-        self.table.clearSelection()
-        self.table.setCurrentIndex(self.table.rootIndex())
-        self._choosing.stop()
+        self.split.choose()  # the chosen row may have been on its way
 
     def _copied(self, copy: object) -> None:
         self._show_details()  # a row chosen a moment ago

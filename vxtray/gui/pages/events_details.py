@@ -1,9 +1,9 @@
 """One event with all its fields, to read and to copy. GUI thread only."""
 
 import msgspec
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.events import SecurityEvent
@@ -13,7 +13,7 @@ from vxtray.core.reports.period import machine_zone
 from vxtray.core.texts import _
 from vxtray.gui.pages.events_model import shown_time, what_of
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, Tiles, link_button, plain_label
+from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, Tiles, link_button, plain_label, scrolled
 
 _Facts = list[tuple[str, str]]
 
@@ -99,15 +99,7 @@ class EventDetails(Card):
         column.addWidget(Tiles(sides, least=300, gap=28))
         column.addWidget(self._long)
         column.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.viewport().setAutoFillBackground(False)
-        inside.setAutoFillBackground(False)
-        self._scroll.setWidget(inside)
-        inside.setAutoFillBackground(False)  # setWidget switched it on
-        self._scroll.setAccessibleName(_("Details of the event"))
+        self._scroll = scrolled(inside, _("Details of the event"))
         self.add(self._scroll, 1)
 
     def show_event(self, event: SecurityEvent) -> None:

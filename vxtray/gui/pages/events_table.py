@@ -3,13 +3,10 @@
 import math
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QIcon, QPainter, QPen, QPixmap, QPolygonF, QResizeEvent
+from PySide6.QtGui import QFont, QFontMetrics, QIcon, QPainter, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
@@ -17,6 +14,7 @@ from vxtray.core.events import Action, Severity
 from vxtray.core.mail.render import ACTIONS, SEVERITIES
 from vxtray.core.texts import _
 from vxtray.gui.pages.events_model import Column, EventsModel
+from vxtray.gui.pages.paged_table import PagedTable
 from vxtray.gui.theme import theme
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -38,9 +36,6 @@ _LEAST = {Column.TARGET: 84, Column.WHAT: 120}
 #: What a cell has, and nothing else; to combine flags is slow.
 _HAS_WORDS = QStyleOptionViewItem.ViewItemFeature.HasDisplay
 _HAS_PILL = QStyleOptionViewItem.ViewItemFeature.HasDecoration
-
-#: Rows from the end at which the next page is asked for.
-_AHEAD = 100
 
 
 def draw_shape(painter: QPainter, severity: Severity, place: QRectF) -> None:
@@ -148,43 +143,21 @@ def pill_font(font: QFont, *, strong: bool = True) -> QFont:
     return small
 
 
-class EventsTable(QTableView):
+class EventsTable(PagedTable):
     """A row an event; one row is chosen at a time, Tab leaves the table."""
 
     def __init__(self, model: EventsModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setModel(model)
-        self.setAccessibleName(_("Events"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setCornerButtonEnabled(False)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        super().__init__(model, _("Events"), 60, parent)
         self.setItemDelegate(CellDelegate(model, self))
         self._severities = SeverityDelegate(model, self)
         self.setItemDelegateForColumn(Column.SEVERITY, self._severities)
-        self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setStretchLastSection(True)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setMinimumSectionSize(theme().px(60))
-        self.verticalScrollBar().valueChanged.connect(self._look_ahead)
-        theme().changed.connect(self.measure)
+        self.horizontalHeader().setStretchLastSection(True)
         self.measure()
 
     def measure(self) -> None:
         """Give rows and columns the size that the font asks for."""
         px = theme().px
         self._severities.forget()
-        # the header as well: its default answers for rows that do not exist yet
-        self.verticalHeader().setDefaultSectionSize(px(30))
         metrics = self.fontMetrics()
         pill = QFontMetrics(pill_font(self.font()))
         light = QFontMetrics(pill_font(self.font(), strong=False))
@@ -200,23 +173,11 @@ class EventsTable(QTableView):
             Column.ACTION: max(action + px(18), self._heading(Column.ACTION)),
             Column.SOURCE: metrics.horizontalAdvance("188.188.188.188 · WW") + px(10),
         }
-        self._share_out()
-
-    def _look_ahead(self, value: int) -> None:
-        """Ask for the next page before the last row is reached; the bar counts rows."""
-        root = self.rootIndex()
-        if self.verticalScrollBar().maximum() - value < _AHEAD and self.model().canFetchMore(root):
-            self.model().fetchMore(root)
+        super().measure()
 
     def _heading(self, column: Column) -> int:
         text = str(self.model().headerData(column, Qt.Orientation.Horizontal))
         return self.fontMetrics().horizontalAdvance(text) + theme().px(20)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Share the width out anew."""
-        super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
-            self._share_out()
 
     def _share_out(self) -> None:
         """Give each column what it wants, target and words the rest, and hide what there is no room for."""
@@ -233,12 +194,3 @@ class EventsTable(QTableView):
         for column, width in wants.items():
             if column != Column.WHAT:
                 self.setColumnWidth(column, width)
-
-    def sizeHint(self) -> QSize:
-        """Return the least size: the page gives it what is left, and would scroll for more."""
-        return self.minimumSizeHint()
-
-    def minimumSizeHint(self) -> QSize:
-        """Return a size that a small window has."""
-        px = theme().px
-        return QSize(px(240), px(150))

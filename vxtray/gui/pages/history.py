@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QHideEvent, QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QSizePolicy, QSplitter, QStackedWidget
+from PySide6.QtWidgets import QFileDialog, QMenu
 
 from vxtray.core import texts
 from vxtray.core.mail.chronicle import Line, Standing
@@ -25,14 +25,13 @@ from vxtray.gui.pages.history_filters import HistoryFilters
 from vxtray.gui.pages.history_model import HistoryModel
 from vxtray.gui.pages.history_table import HistoryTable
 from vxtray.gui.pages.history_words import exactly, lost_words, mark_of, what_of
-from vxtray.gui.theme import theme
+from vxtray.gui.pages.split_list import SplitList
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Banner, Card, EmptyState, Kind, Page, button
+from vxtray.gui.widgets import Banner, EmptyState, Kind, Page, button
 
 #: Mails may be settled a hundred times a second; of a long list only now and then is seen how it stands.
 _NEWS_MS, _NEWS_OF_MANY_MS, _MANY = 200, 1500, 2000
 _REFRESH_MS = 15_000
-_DETAILS_MS = 40
 
 #: What most mails need, in px at scale 1.
 _DETAILS_HEIGHT = 300
@@ -60,9 +59,6 @@ class HistoryPage(Page):
         self.model = HistoryModel(context.bridge, context.service.outbox, context.service.clock, self)
         self.table = HistoryTable(self.model)
         self.details = HistoryDetails()
-        self.details.hide()
-        self._stack = QStackedWidget()
-        self._ground = Card()
         self._no_match = EmptyState(
             "history", _("Nothing matches"), _("Choose a longer time, or take a filter away."), _("Clear filters")
         )
@@ -77,30 +73,16 @@ class HistoryPage(Page):
             _("Send test e-mail"),
         )
         self._nothing_yet.activated.connect(actions.send_test.trigger)
-        self._lay_out()
+        self.split = SplitList(self.table, self.details, (self._no_match, self._nothing_yet), _DETAILS_HEIGHT)
+        for part in (self.lost_banner, self.doing.undo, self.export, self.filters):
+            self.add(part)
+        self.add(self.split, 1)
         self._connect()
         self._look_for_lost()
 
-    def _lay_out(self) -> None:
-        if (column := self._ground.layout()) is not None:
-            column.setContentsMargins(1, 6, 1, 6)
-        self._stack.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
-        for content in (self.table, self._no_match, self._nothing_yet):
-            self._stack.addWidget(content)
-        self._ground.add(self._stack, 1)
-        self._split = QSplitter(Qt.Orientation.Vertical)
-        self._split.setChildrenCollapsible(False)
-        self._split.setHandleWidth(10)
-        self._split.addWidget(self._ground)
-        self._split.addWidget(self.details)
-        self._split.setStretchFactor(0, 1)
-        for part in (self.lost_banner, self.doing.undo, self.export, self.filters):
-            self.add(part)
-        self.add(self._split, 1)
-
     def _connect(self) -> None:
-        self._choosing = QTimer(self, singleShot=True, interval=_DETAILS_MS)
-        self._choosing.timeout.connect(self._ask_details)
+        self.split.chosen.connect(self._ask_details)
+        self.split.closed.connect(self._forget_shown)
         self._news = QTimer(self, singleShot=True)
         self._news.timeout.connect(self._renew)
         self.filters.changed.connect(self.search)
@@ -112,7 +94,7 @@ class HistoryPage(Page):
         self.model.renewed.connect(self._renewed)
         self.model.failed.connect(self._failed)
         details = self.details
-        details.closed.connect(self.close_details)
+        details.closed.connect(self.split.close_details)
         doing = self.doing
         for wanted, do in (
             (details.open_wanted, doing.open),
@@ -124,7 +106,6 @@ class HistoryPage(Page):
         ):
             wanted.connect(lambda do=do: self._with_mail(do))
         details.note_wanted.connect(lambda: doing.copy_note(details.shown) if details.shown else None)
-        self.table.selectionModel().currentRowChanged.connect(lambda _now, _before: self._choosing.start())
         self.table.customContextMenuRequested.connect(self._menu)
         copy = QAction(_("Copy"), self.table)
         copy.setShortcut(QKeySequence.StandardKey.Copy)
@@ -132,10 +113,6 @@ class HistoryPage(Page):
         copy.triggered.connect(self._copy)
         self.table.addAction(copy)
         QShortcut(QKeySequence.StandardKey.Find, self).activated.connect(self._find)
-        for widget in (self.table, self.details):
-            away = QShortcut(QKeySequence(Qt.Key.Key_Escape), widget)
-            away.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            away.activated.connect(self.close_details)
         self._context.bridge.noticed.connect(self._noticed)
         follow(self, self._context.model, lambda _change: self._something_new())
         self.keep_fresh(self._tick, _REFRESH_MS)
@@ -167,7 +144,7 @@ class HistoryPage(Page):
 
     @Slot()
     def _loaded(self) -> None:
-        self.close_details()
+        self.split.close_details()
         self._show_found()
         if (row := self.model.row_of((True, self._sought))) >= 0:
             self.table.selectRow(row)
@@ -183,7 +160,7 @@ class HistoryPage(Page):
         if current.isValid() and current.row() != row:
             return  # another one was chosen, and its details are on their way
         if row < 0:
-            self.close_details()
+            self.split.close_details()
         elif not current.isValid():
             self.table.selectRow(row)  # the table was built anew
         elif (mail := shown.mail) is not None and (
@@ -194,10 +171,7 @@ class HistoryPage(Page):
     def _show_found(self) -> None:
         """Show the rows, or why there are none, and how many there are."""
         found, active = self.model.rowCount(), self.filters.active
-        empty = self._no_match if active else self._nothing_yet
-        self._stack.setCurrentWidget(self.table if found else empty)
-        # the stack would ask for the height of its tallest page
-        self._stack.setMinimumHeight(self.table.minimumSizeHint().height() if found else empty.sizeHint().height())
+        self.split.stand(self.table if found else self._no_match if active else self._nothing_yet)
         self.filters.setVisible(bool(found) or active)
         self.export_button.setVisible(bool(found))
         n = self.model.count
@@ -311,23 +285,11 @@ class HistoryPage(Page):
         if line is None or line.key != shown.line.key or (shown == self.details.shown and self.details.isVisible()):
             return
         self.details.show_line(shown, self._context.service.clock())
-        if self.details.isHidden():
-            self.details.show()
-            room, wanted = self._split.height(), theme().px(_DETAILS_HEIGHT)
-            self._split.setSizes([room - wanted, wanted])
-            self.table.scrollTo(self.table.currentIndex())
+        self.split.open_details()
 
     @Slot()
-    def close_details(self) -> None:
-        """Take the details away and choose nothing."""
-        focused = QApplication.focusWidget()
-        if focused is not None and self.details.isAncestorOf(focused):
-            self.table.setFocus()
-        self.details.hide()
+    def _forget_shown(self) -> None:
         self.details.shown = None
-        self.table.clearSelection()
-        self.table.setCurrentIndex(self.table.rootIndex())
-        self._choosing.stop()
 
     @Slot(QPoint)
     def _menu(self, at: QPoint) -> None:

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 import msgspec
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.mail.chronicle import Line
@@ -17,7 +17,7 @@ from vxtray.core.postroom import Waiting
 from vxtray.core.texts import _, plural
 from vxtray.gui.pages.history_words import attempt_words, exactly, mark_of, person_state, what_of, why_waits
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, PlainLabel, button, link_button, plain_label
+from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, PlainLabel, button, link_button, plain_label, scrolled
 
 #: So many are shown; the command line shows all.
 _PEOPLE = 50
@@ -110,14 +110,7 @@ class HistoryDetails(Card):
         for part in (self._standing, self._advice, *lists, self._facts_head, self._facts):
             column.addWidget(part)
         column.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.viewport().setAutoFillBackground(False)
-        self._scroll.setWidget(inside)
-        inside.setAutoFillBackground(False)  # setWidget switched it on
-        self._scroll.setAccessibleName(_("Details of the entry"))
+        self._scroll = scrolled(inside, _("Details of the entry"))
         self.add(self._scroll, 1)
 
     def show_line(self, shown: Shown, now: datetime) -> None:

@@ -2,15 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHeaderView,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
-    QTableView,
     QWidget,
 )
 
@@ -20,6 +18,7 @@ from vxtray.gui.icons import pixmap
 from vxtray.gui.pages.events_table import pill_font
 from vxtray.gui.pages.history_model import Column, HistoryModel
 from vxtray.gui.pages.history_words import Mark, all_words
+from vxtray.gui.pages.paged_table import PagedTable
 from vxtray.gui.theme import theme
 
 _Index = QModelIndex | QPersistentModelIndex
@@ -29,9 +28,6 @@ _Index = QModelIndex | QPersistentModelIndex
 _DISPENSABLE = (Column.TRIES, Column.TO)
 _LEAST_SUBJECT = 280
 _LEAST = 120
-
-#: Rows from the end at which the next page is asked for.
-_AHEAD = 100
 
 
 class StateDelegate(QStyledItemDelegate):
@@ -82,7 +78,7 @@ class PeopleDelegate(QStyledItemDelegate):
             option.textElideMode = Qt.TextElideMode.ElideMiddle
 
 
-class HistoryTable(QTableView):
+class HistoryTable(PagedTable):
     """A row a mail or a happening; one row is chosen at a time, Tab leaves the table.
 
     Signals: ``opened()`` for Enter and a double click, ``cancelled()`` for Delete.
@@ -92,34 +88,14 @@ class HistoryTable(QTableView):
     cancelled = Signal()
 
     def __init__(self, model: HistoryModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setModel(model)
-        self.setAccessibleName(_("History"))
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setTabKeyNavigation(False)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setCornerButtonEnabled(False)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        super().__init__(model, _("History"), 40, parent)
         self.setItemDelegateForColumn(Column.STATE, StateDelegate(self))
         self.setItemDelegateForColumn(Column.TO, PeopleDelegate(self))
-        self.verticalHeader().hide()
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        header.setMinimumSectionSize(theme().px(40))
         self._top: tuple[bool, int] | None = None
         self._model = model
         model.renewing.connect(self._note_top)
         model.renewed.connect(self._keep_top)
         self.doubleClicked.connect(lambda _index: self.opened.emit())
-        self.verticalScrollBar().valueChanged.connect(self._look_ahead)
-        theme().changed.connect(self.measure)
         self.measure()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -134,15 +110,13 @@ class HistoryTable(QTableView):
     def measure(self) -> None:
         """Give rows and columns the size that the font asks for."""
         px = theme().px
-        # the header as well: its default answers for rows that do not exist yet
-        self.verticalHeader().setDefaultSectionSize(px(30))
         metrics, pill = self.fontMetrics(), QFontMetrics(pill_font(self.font()))
         now = datetime.now(UTC)
         fresh = texts.format_ago(now - timedelta(minutes=49), now, texts.current())
         self._time = max(metrics.horizontalAdvance(text) for text in ("2026-08-08 08:08", fresh)) + px(20)
         self._state = max(pill.horizontalAdvance(word) for word in all_words()) + px(44)
         self._tries = metrics.horizontalAdvance(_("Tries")) + px(24)
-        self._share_out()
+        super().measure()
 
     def _note_top(self) -> None:
         """Keep in mind what is read; who is at the very top wants to see what is new."""
@@ -155,18 +129,6 @@ class HistoryTable(QTableView):
         self._top = None
         if row >= 0 and row != self.rowAt(0):
             self.scrollTo(self._model.index(row, 0), QAbstractItemView.ScrollHint.PositionAtTop)
-
-    def _look_ahead(self, value: int) -> None:
-        """Ask for the next page before the last row is reached; the bar counts rows."""
-        root = self.rootIndex()
-        if self.verticalScrollBar().maximum() - value < _AHEAD and self.model().canFetchMore(root):
-            self.model().fetchMore(root)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Share the width out anew."""
-        super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
-            self._share_out()
 
     def _share_out(self) -> None:
         """Give time and state what they need, subject and recipients the rest, and hide what there is no room for."""
@@ -189,12 +151,3 @@ class HistoryTable(QTableView):
         wants[Column.WHAT] = max(room - sum(wants.values()), px(_LEAST))
         for column, width in wants.items():
             self.setColumnWidth(column, width)
-
-    def sizeHint(self) -> QSize:
-        """Return the least size: the page gives it what is left, and would scroll for more."""
-        return self.minimumSizeHint()
-
-    def minimumSizeHint(self) -> QSize:
-        """Return a size that a small window has."""
-        px = theme().px
-        return QSize(px(240), px(150))

@@ -10,6 +10,7 @@ from vxtray.gui.widgets.facts import Facts
 from vxtray.gui.widgets.fields import ChoiceField, NumberField, TimeField, mark
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
 from vxtray.gui.widgets.page import Page, PageHeading
+from vxtray.gui.widgets.scrolling import scrolled
 from vxtray.gui.widgets.sidebar import NavItem, SideBar
 from vxtray.gui.widgets.status import Banner, Kind, Pill, QuietNote
 from vxtray.gui.widgets.toggle import Toggle, ToggleRow
@@ -42,5 +43,6 @@ __all__ = [
     "mark",
     "plain_label",
     "primary_button",
+    "scrolled",
     "separator",
 ]
