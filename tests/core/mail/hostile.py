@@ -28,9 +28,9 @@ class Talk:
         except OSError as fault:
             raise Gone from fault
 
-    def hear(self) -> bytes:
+    def hear(self, most: int = 65536) -> bytes:
         try:
-            data = self.sock.recv(65536)
+            data = self.sock.recv(most)
         except OSError as fault:
             raise Gone from fault
         if not data:

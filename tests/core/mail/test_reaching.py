@@ -15,7 +15,7 @@ from vxtray.core.mail.faults import (
     Stage,
 )
 from vxtray.core.mail.smtp import send
-from vxtray.core.mail.transport import Deadline, connect, resolve
+from vxtray.core.mail.transport import Deadline, Stream, connect, resolve
 from vxtray.core.settings.tree import Smtp
 
 
@@ -104,3 +104,10 @@ def test_ipv6() -> None:
         sock = connect(resolve("::1", server.getsockname()[1], Deadline(5)), Deadline(5))
         assert sock.getpeername()[0] == "::1"
         sock.close()
+
+
+def test_a_connection_that_was_reset_at_once_leaves_no_socket() -> None:
+    sock = socket.socket()  # as the system shows one whose other side has gone: it has no peer
+    with pytest.raises(OSError, match="not connected"):
+        Stream(sock)
+    assert sock.fileno() == -1

@@ -132,7 +132,7 @@ def stuck(talk: h.Talk) -> None:
 def sip(talk: h.Talk) -> None:
     """Read a few octets of the mail at a time."""
     while not talk.server.over.wait(0.02):
-        talk.sock.recv(100)
+        talk.hear(100)
 
 
 def drops(point: Point) -> Act:
