@@ -12,10 +12,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from tests.core.mail.wire import PASSWORD, USER
+from tests.peers.anyport import AnyPort
 
 SIZE = 300_000
 
@@ -37,15 +37,6 @@ class Keeper:
         return f"250 2.0.0 kept as {name}"
 
 
-class AnyPort(Controller):
-    """A controller that listens on a free port."""
-
-    def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
 def sign_in(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
     return AuthResult(success=data == LoginPassword(USER.encode(), PASSWORD.encode()), handled=False)
 
@@ -58,8 +49,6 @@ def main(folder: Path) -> None:
     context.load_cert_chain(folder / "server.pem")
     controller = AnyPort(
         Keeper(folder / "box"),
-        hostname="127.0.0.1",
-        port=0,
         data_size_limit=SIZE,
         server_hostname="mail.example.com",
         require_starttls=True,

@@ -1,6 +1,5 @@
 """A mail server on loopback that keeps what it gets: aiosmtpd with STARTTLS, LOGIN and PLAIN."""
 
-import asyncio
 import email
 import email.policy
 import ssl
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+
+from tests.peers.anyport import AnyPort
 
 USER, PASSWORD = "reports@example.com", "correct horse battery staple"
 
@@ -77,31 +77,6 @@ class _Keeper:
         return "250 2.0.0 kept"
 
 
-class _AnyPort(Controller):
-    """A controller that listens on a free port, and lets go of clients that are still connected when it stops."""
-
-    def factory(self) -> SMTP:
-        made = super().factory()
-        self.__dict__.setdefault("talks", []).append(made)
-        return made
-
-    def let_go(self) -> None:
-        """End what is still connected: the program keeps a connection for a while, for the next mail."""
-
-        async def end() -> None:
-            for talk in self.__dict__.get("talks", ()):
-                if talk.transport is not None:
-                    talk.transport.abort()
-            await asyncio.sleep(0)
-
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result(5)
-
-    def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
-
-
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """Return a certificate authority of the tests."""
@@ -121,10 +96,8 @@ def smtp_catcher(authority: trustme.CA, tmp_path: Path) -> Iterator[Mailbox]:
         return AuthResult(success=data == right, handled=False)
 
     keeper = _Keeper()
-    controller = _AnyPort(
+    controller = AnyPort(
         keeper,
-        hostname="127.0.0.1",
-        port=0,
         server_hostname="mail.example.com",
         require_starttls=True,
         tls_context=context,
@@ -134,5 +107,4 @@ def smtp_catcher(authority: trustme.CA, tmp_path: Path) -> Iterator[Mailbox]:
     controller.start()
     keeper.box = Mailbox("127.0.0.1", controller.port, ca_file)
     yield keeper.box
-    controller.let_go()
     controller.stop()

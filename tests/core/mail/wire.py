@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from tests.core.mail import hostile as h
+from tests.peers.anyport import AnyPort
 from vxtray.core.credentials import Secret
 from vxtray.core.mail.connection import Limits
 from vxtray.core.mail.faults import MailError
@@ -68,10 +68,8 @@ class Inbox:
         return AuthResult(success=right and mechanism != self.refuse_mechanism, handled=False)
 
 
-class _Counting(Controller):
+class _Counting(AnyPort):
     def _trigger_server(self) -> None:
-        assert self.server is not None
-        self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
         self.handler.connections = 0  # the trigger was one
 
@@ -85,8 +83,6 @@ def aiosmtpd(inbox: Inbox, **options: Any) -> Iterator[Inbox]:
     """Run aiosmtpd with these options."""
     controller = _Counting(
         inbox,
-        hostname="127.0.0.1",
-        port=0,
         server_hostname="mail.example.com",
         authenticator=inbox.sign_in,
         **options,
