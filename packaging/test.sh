@@ -1,6 +1,7 @@
 #!/bin/sh
 # The whole gate, from any folder: format, lint, types, layers, tests. Arguments go to pytest:
 #   sh packaging/test.sh -k smtp
+# Two processes share the files of tests; one (to use a debugger) is .venv/bin/python -m pytest.
 # As root on Debian it installs what is missing; otherwise it says so, and the tests that need it are skipped.
 set -eu
 
@@ -30,4 +31,4 @@ if [ -n "$failed" ]; then
 fi
 
 printf '\n== tests\n'
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest --numprocesses=2 --dist=loadfile "$@"
