@@ -41,6 +41,7 @@ bin:xauth:xauth
 bin:xdotool:xdotool
 bin:trayer:trayer
 bin:openbox:openbox
+bin:dunst:dunst
 bin:dbus-run-session:dbus
 bin:dbus-launch:dbus-x11
 bin:gnome-keyring-daemon:gnome-keyring

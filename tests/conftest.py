@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.peers.loopback",
     "tests.peers.mailbox",
     "tests.peers.desktop",
+    "tests.peers.notifications",
     "tests.peers.nameserver",
     "tests.peers.mail_servers",
 ]

@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bench-out", type=Path, help="folder for bench.md and bench.json")
     group.addoption("--bench-lines", type=int, default=1_000_000, help="lines of the bulk import")
     group.addoption("--bench-events", type=int, default=10_000_000, help="stored events of the larger month report")
+    group.addoption("--bench-storm-seconds", type=float, default=15, help="seconds in which a storm of alerts comes")
     group.addoption("--bench-rate", type=int, default=20_000, help="lines a second that are sent over UDP")
 
 

@@ -60,16 +60,16 @@ class Measured:
 
     def _sample(self) -> None:
         while not self._ended.wait(_EVERY_SECONDS):
-            self.peak_bytes = max(self.peak_bytes, sum(map(_proportional, _family(self._process.pid))))
+            self.peak_bytes = max(self.peak_bytes, sum(map(_proportional, family(self._process.pid))))
 
 
-def _family(pid: int) -> Iterator[int]:
+def family(pid: int) -> Iterator[int]:
     """Yield a process and all its descendants."""
     yield pid
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                yield from _family(int(child))
+                yield from family(int(child))
 
 
 def _proportional(pid: int) -> int:

@@ -1,9 +1,9 @@
 """Run the real program on a real screen and measure how long its event loop is ever held up.
 
-Usage: python rig.py PROFILE-FOLDER. Each line on standard input is a JSON list, each answer one JSON line once it is
-done: ["watch", PAGE, SECONDS], ["scroll", SECONDS], ["type", TEXTS], ["find", TEXT]. A timer of 5 ms beats on the
-window's thread; a gap is the time between two beats. Where one is long, another thread looks at what the window's
-thread is doing.
+Usage: python rig.py PROFILE-FOLDER [--hidden]. Each line on standard input is a JSON list, each answer one JSON line
+once it is done: ["rest", SECONDS], ["watch", PAGE, SECONDS], ["scroll", SECONDS], ["type", TEXTS], ["find", TEXT]. A
+timer of 5 ms beats on the window's thread; a gap is the time between two beats. Where one is long, another thread looks
+at what the window's thread is doing.
 """
 
 import json
@@ -86,6 +86,11 @@ def window() -> MainWindow:
 Task = Iterator[int]
 
 
+def rest(seconds: float) -> Task:
+    """Do nothing; also while there is no window."""
+    yield round(seconds * 1000)
+
+
 def watch(page: str, seconds: float) -> Task:
     window().go_to(page)
     yield round(seconds * 1000)
@@ -146,7 +151,13 @@ def find(text: str) -> Task:
     model.loaded.disconnect(first)
 
 
-TASKS: dict[str, Callable[..., Task]] = {"watch": watch, "scroll": scroll, "type": type_in, "find": find}
+TASKS: dict[str, Callable[..., Task]] = {
+    "rest": rest,
+    "watch": watch,
+    "scroll": scroll,
+    "type": type_in,
+    "find": find,
+}
 
 
 def go_on(task: Task) -> None:
@@ -177,4 +188,4 @@ if __name__ == "__main__":  # the program's own worker processes read this file 
     heart = Heart()
     notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(hear)
-    sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler))
+    sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv[2:]))

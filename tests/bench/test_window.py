@@ -35,13 +35,13 @@ Gaps = list[dict[str, Any]]
 class Rig:
     """The program with a heartbeat, on a screen."""
 
-    def __init__(self, screen: XServer, folder: Path, gaps: Gaps) -> None:
+    def __init__(self, screen: XServer, folder: Path, gaps: Gaps, *options: str, **env: str) -> None:
         self.gaps = gaps
         self._errors = (screen.folder / "rig.log").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("rig.py")), str(folder)],
+            [sys.executable, str(Path(__file__).with_name("rig.py")), str(folder), *options],
             cwd=ROOT,
-            env=screen.env | {"PYTHONPATH": str(ROOT)},
+            env=screen.env | {"PYTHONPATH": str(ROOT)} | env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

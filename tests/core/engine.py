@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
 from tests.peers.mailbox import Mailbox
+from vxtray.core.alerts.conditions import Disk
 from vxtray.core.credentials import CredentialStore, MemoryStore, Secret, smtp_account
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.mail.outbox import Outbox
@@ -101,6 +102,7 @@ class Engine:
             clock=self.clock,
         )
         service._reports._default_route = lambda: True  # or reports would wait for the network of this computer
+        service._watch.disk = lambda folder: Disk(path=str(folder), free=1 << 40, total=1 << 40)  # nor on its disk
         return service
 
     def _saved(self) -> float:

@@ -4,11 +4,14 @@ import os
 import signal
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.peers.desktop import until
 from vxtray.core import intake as intake_module
@@ -20,6 +23,7 @@ from vxtray.core.intake import MOST_WAITING, Intake
 from vxtray.core.parsers.worker import Parsed, ParseWorker
 from vxtray.core.sources import Batch, Emit, Health, Wanted
 from vxtray.core.store import Position
+from vxtray.core.store.committing import LineOf
 from vxtray.core.store.embedded import EmbeddedStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -51,6 +55,8 @@ class World:
         self.gate = threading.Event()
         self.gate.set()
         self.committed: list[tuple[int, int, bool]] = []
+        self.ask_for_lines = False
+        self.lines: list[tuple[str, str]] = []
         self.told: dict[str, VxtrayError] = {}
         self.ever: list[str] = []
         self.alerting: Exception | None = None
@@ -64,8 +70,11 @@ class World:
             raise self.fault
         return self.store
 
-    def _committed(self, first: int, events: list[SecurityEvent], alerts: bool) -> None:
+    def _committed(self, first: int, events: list[SecurityEvent], alerts: bool, lines: LineOf | None) -> None:
         self.committed.append((first, len(events), alerts))
+        assert lines is not None
+        if self.ask_for_lines:
+            self.lines += [(lines(index), event.src_ip) for index, event in enumerate(events)]
         if self.alerting is not None:
             raise self.alerting
 
@@ -186,6 +195,46 @@ def test_alerts_are_told_apart(world: World) -> None:
     world.settled()
     assert world.committed == [(1, 2, False), (3, 1, True), (4, 1, True)]
     assert world.numbers() == [1, 2, 3, 4]
+
+
+def decisions(*numbers: int) -> bytes:
+    """Return one record, of three lines or more, that makes as many events."""
+    text = '{{"duration":"4h","id":{0},"origin":"crowdsec","scenario":"a/b","scope":"Ip","type":"ban","value":"{1}"}}'
+    made = [text.format(n, f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in numbers]
+    return "\n".join(["[", ",\n".join(made).replace("}", ',"until":"2026-11-23T14:00:00Z"}'), "]"]).encode()
+
+
+@pytest.mark.parametrize("count", [30, 6000], ids=["here", "in the process"])
+def test_each_event_knows_its_line(world: World, count: int) -> None:
+    """Among lines that make none, and records of several lines that make several."""
+    batches = []
+    for start in range(0, count, 6):
+        records = [line(start), b"no log", line(start + 1), decisions(start + 2, start + 3, start + 4), b"", b" "]
+        batches.append(batch("a", *records, line(start + 5), b"", at=start + 1))
+    while True:
+        world.gate.clear()
+        world.lines.clear()
+        world.ask_for_lines = True
+        for one in batches:
+            assert world.intake.emit(one)
+        world.gate.set()
+        world.settled()
+        worker = world.intake._parser._worker
+        if count < 1000 or (worker is not None and worker._started):
+            break
+    assert len(world.lines) == count
+    for number, (text, address) in enumerate(world.lines):
+        expected = decisions(*range(number // 6 * 6 + 2, number // 6 * 6 + 5)) if 2 <= number % 6 <= 4 else line(number)
+        assert text == expected.decode()
+        assert f'"{address}"' in text or text.endswith(f" {address}")
+
+
+@given(made=st.lists(st.sampled_from([1, 1, 1, 0, 2, 5]), max_size=60))
+def test_events_are_counted_back_to_their_lines(made: list[int]) -> None:
+    uneven = [value for index, count in enumerate(made) if count != 1 for value in (index, count)]
+    parsed = Parsed([], 0, {}, [], array("I", uneven).tobytes())
+    lines = [index for index, count in enumerate(made) for _ in range(count)]
+    assert [parsed.line_of(event) for event in range(len(lines))] == lines
 
 
 # --- faults ----------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_a_report_for_nobody_is_refused(engine: Engine) -> None:
 
 def test_asking_for_the_pause_waits_for_nobody(engine: Engine) -> None:
     engine.service.pause_alerts(timedelta(hours=1))
-    with engine.service._alerts._guard:  # as while alerts are being composed on the store's thread
+    with engine.service.alerts._desk._guard:  # as while alerts are being composed on the store's thread
         answers: list[object] = []
         asking = threading.Thread(target=lambda: answers.append(engine.service.paused_until()), name="asking")
         asking.start()

@@ -115,11 +115,13 @@ def test_pause_and_resume(engine: Making, tmp_path: Path) -> None:
     one = engine(settings(reports=Reports(), alerts=Alerts(waf_blocked=True, minimum_severity=Severity.HIGH)))
     assert one.service.pause_alerts(8 * HOUR) == one.clock() + 8 * HOUR
     one.service.import_files([log], alerts=True)
-    assert one.service.outbox.counts() == {"queued": 1, "held": 1, "failed": 0}
+    assert one.service.outbox.counts() == {"queued": 1, "held": 0, "failed": 0}
+    assert one.service.alerts.held() == 1
     assert one.service.paused_until() == one.clock() + 8 * HOUR
     one.clock.now += 8 * HOUR
     one.tick()
     assert one.service.outbox.counts() == {"queued": 2, "held": 0, "failed": 0}
+    assert one.service.alerts.held() == 0
     assert one.service.paused_until() is None
     one.service.pause_alerts(HOUR, everything=True)
     assert one.service.resume_alerts() == 0

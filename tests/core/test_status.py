@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from tests.core.engine import HOUR, MONDAY, NOWHERE, Engine, keyring_for, settings, smtp_of
+from tests.core.engine import HOUR, MONDAY, NOWHERE, Engine, event, keyring_for, settings, smtp_of
 from tests.peers.mailbox import Mailbox
+from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import StoreError
+from vxtray.core.events import SecurityEvent
 from vxtray.core.paths import Profile
 from vxtray.core.reports.period import Cadence
-from vxtray.core.settings.tree import Settings
+from vxtray.core.settings.tree import Alerts, Settings
 from vxtray.core.status import State, last_mail, state_of, status
 
 FIELDS = {
     "ok", "state", "running", "trouble", "next_reports", "last_mail", "queue", "waiting", "sources",
-    "version", "revision",
+    "alerts", "version", "revision",
 }  # fmt: skip
 
 
@@ -72,9 +74,28 @@ def test_paused(engine: Callable[..., Engine]) -> None:
     one = engine(settings())
     one.service.pause_alerts(HOUR)
     assert state_of(one.service) is State.PAUSED
-    assert status(one.service, running=True, language="en")["ok"] is True
+    said = status(one.service, running=True, language="en")
+    assert said["ok"] is True
+    until = (one.clock() + HOUR).isoformat()
+    assert said["alerts"] == {"open": 0, "unacknowledged": 0, "held": 0, "paused_until": until, "silences": 0}
     one.clock.now += HOUR
     assert state_of(one.service) is State.WORKING
+
+
+def test_held_are_mails_and_events(engine: Callable[..., Engine]) -> None:
+    one = engine(settings(alerts=Alerts(critical=True)))
+    one.service.alerts.pause(one.clock() + HOUR, everything=True)
+    one.service.alerts.silence(rule=Rule.NEW_BAN, until=one.clock() + HOUR)
+    one.service._committed(*stored(one, event(MONDAY), event(MONDAY, src_ip="203.0.113.5")), True)
+    said = status(one.service, running=True, language="en")
+    assert said["queue"] == {"queued": 0, "held": 2, "failed": 0}
+    alerts = said["alerts"]
+    assert isinstance(alerts, dict)
+    assert (alerts["open"], alerts["held"], alerts["unacknowledged"], alerts["silences"]) == (1, 2, 1, 1)
+
+
+def stored(one: Engine, *events: SecurityEvent) -> tuple[int, list[SecurityEvent]]:
+    return one.service.store().append(events)[0], list(events)
 
 
 @pytest.mark.expected_log("outbox: ")

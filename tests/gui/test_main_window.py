@@ -188,7 +188,7 @@ def test_reports_and_pause_from_the_menus(world: World, qtbot) -> None:
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
     with qtbot.waitSignal(actions.told) as told:
         actions.resume.trigger()
-    assert told.args == ["0 held mails leave now.", True]
+    assert told.args == ["Alert mails are sent again. Nothing was held.", True]
     assert world.engine.paused_until() is None
 
 

@@ -1,6 +1,7 @@
 """The tray icon: its shape and words follow the state, its menu holds what is wanted most."""
 
 import socket
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,14 +16,21 @@ from vxtray.core.notices import MailSettled
 from vxtray.core.reports.period import Cadence
 from vxtray.gui.actions import Actions
 from vxtray.gui.icons import TrayState
+from vxtray.gui.notification_server import Note
 from vxtray.gui.tray import Tray
 
 pytestmark = pytest.mark.qt_log_ignore(r"plugin does not support (propagateSizeHints|raise)\(\)")
 
 
 @pytest.fixture
-def tray(world: World, qtbot):
-    actions = Actions(world.context)
+def actions(world: World) -> Iterator[Actions]:
+    made = Actions(world.context)
+    yield made
+    made.deleteLater()
+
+
+@pytest.fixture
+def tray(world: World, actions: Actions) -> Iterator[Tray]:
     made = Tray(world.context, actions)
     yield made
     made.hide()
@@ -33,7 +41,7 @@ def first_line(tray: Tray) -> str:
     return tray.menu.actions()[0].text()
 
 
-def test_the_shape_follows_the_state(world: World, tray: Tray, qtbot, expected_log) -> None:
+def test_the_shape_follows_the_state(world: World, actions: Actions, tray: Tray, qtbot, expected_log) -> None:
     expected_log(r"WARNING vxtray\.core\.\w+: store: ")
     assert tray.shape is TrayState.ATTENTION
     assert first_line(tray) == "The mail server is not set up yet"
@@ -41,7 +49,7 @@ def test_the_shape_follows_the_state(world: World, tray: Tray, qtbot, expected_l
     assert tray.shape is TrayState.OK
     assert first_line(tray) == "Set up, but not tried yet"
     world.engine.mail_proven(world.model.current.smtp)
-    tray.refresh()
+    actions.glance.refresh()
     assert first_line(tray) == "Everything is working"
     world.engine.pause_alerts(timedelta(minutes=30))
     qtbot.waitUntil(lambda: tray.shape is TrayState.PAUSED)
@@ -74,30 +82,30 @@ def words(actions: list[QAction]) -> list[str]:
     return [action.text() for action in actions if not action.isSeparator()]
 
 
-def test_the_menu_holds_what_is_wanted(world: World, tray: Tray) -> None:
-    assert words(tray.menu.actions())[1:] == [
+PAUSES = ["For 30 minutes", "For 1 hour", "For 8 hours", "Until tomorrow, 08:00", "Until…"]
+
+
+def test_the_menu_holds_what_is_wanted(world: World, actions: Actions, tray: Tray, qtbot) -> None:
+    assert words([action for action in tray.menu.actions() if action.isVisible()])[1:] == [
+        "Acknowledge alerts",
         "Open vxtray",
         "Send test e-mail",
         "Send a report now",
         "Pause alert mails",
         "Quit vxtray",
     ]
-    state, _line, opens, *_others, quits = tray.menu.actions()
-    assert not state.isEnabled()
+    assert not tray.menu.actions()[0].isEnabled()
+    assert not actions.acknowledge.isEnabled()
     reports, pause = (action.menu() for action in tray.menu.actions() if action.menu())
     assert words(reports.actions()) == ["Daily report", "Weekly report", "Monthly report"]
-    assert words(pause.actions()) == ["For 30 minutes", "For 1 hour", "For 8 hours", "Send alert mails again"]
-    quits.trigger()
+    assert words(pause.actions()) == [*PAUSES, "Critical ones too", "Send alert mails again"]
+    (critical,) = (action.menu() for action in pause.actions() if action.menu())
+    assert words(critical.actions()) == PAUSES
+    assert not actions.resume.isEnabled()
+    tray.menu.actions()[-1].trigger()
     assert world.quits == 1
-    assert opens.isEnabled()
-
-
-def test_open_wants_the_window(world: World, qtbot) -> None:
-    actions = Actions(world.context)
-    tray = Tray(world.context, actions)
     with qtbot.waitSignal(actions.show_wanted):
-        tray.menu.actions()[2].trigger()
-    tray.hide()
+        actions.open.trigger()
 
 
 def test_without_a_tray_it_says_so(world: World, tray: Tray) -> None:
@@ -112,18 +120,20 @@ def test_a_mail_that_is_given_up_is_told(
     shown: list[tuple[str, str]] = []
     icon = QSystemTrayIcon(tray)
     monkeypatch.setattr(icon, "showMessage", lambda title, text, _kind: shown.append((title, text)))
-    monkeypatch.setattr(tray, "_icon", icon)  # there is no panel off screen
+    monkeypatch.setattr(tray, "_icon", icon)  # there is no panel off screen, and no session bus
     world.bridge.post(
         MailSettled(at=world.engine.clock(), id=1, kind="alert", subject="An alert", state=state, reply="no <answer>")
     )
-    world.bridge.call(lambda: shown.append(("end", "")))
-    qtbot.waitUntil(lambda: ("end", "") in shown)
-    assert shown[:-1] == [("A mail could not be delivered: An alert", "no &lt;answer>")] * told
+    world.bridge.call(lambda: tray.notifier.show(Note(key="end", title="end")))
+    qtbot.waitUntil(lambda: ("end", " ") in shown)
+    assert shown[:-1] == [("A mail could not be delivered: An alert", "no ‹answer›")] * told
 
 
 def test_in_french_too(world: World, qtbot) -> None:
     texts.use("fr")
-    tray = Tray(world.context, Actions(world.context))
-    assert len(words(tray.menu.actions())) == 6
-    assert all(words(tray.menu.actions()))
+    actions = Actions(world.context)
+    tray = Tray(world.context, actions)
+    shown = words([action for action in tray.menu.actions() if action.isVisible()])
+    assert len(shown) == 7
+    assert all(shown)
     tray.hide()

@@ -1,15 +1,14 @@
-"""``smtp test``, ``smtp send-test`` and ``alerts``."""
+"""``smtp test`` and ``smtp send-test``."""
 
 import argparse
 from typing import TYPE_CHECKING
 
 from vxtray.cli.outbox import say_reply
 from vxtray.cli.terminal import Terminal
-from vxtray.cli.times import duration
 from vxtray.core import texts
 from vxtray.core.errors import N_, CredentialError, NotConfigured, UsageError
 from vxtray.core.settings.tree import Smtp, is_address
-from vxtray.core.texts import _, plural
+from vxtray.core.texts import _
 
 if TYPE_CHECKING:
     from vxtray.app import Host
@@ -139,31 +138,3 @@ def send_test(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int
             say_reply("recipients", word.reply, terminal)
         terminal.say(_("The server took the mail: {reply}", reply=trial.reply))
     return 0 if trial.ok else 1
-
-
-def pause(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``alerts pause DURATION``: hold alert mails for a while."""
-    from vxtray.core.reports.period import machine_zone
-
-    span = duration(args.duration)
-    with host.service() as service:
-        until = service.pause_alerts(span, everything=args.all)
-    if args.json:
-        terminal.document({"paused_until": until.isoformat(), "all": args.all})
-    else:
-        shown = texts.format_datetime(until, texts.current(), machine_zone())
-        terminal.say(_("Alert mails are held until {time}; they are sent then.", time=shown))
-    return 0
-
-
-def resume(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """``alerts resume``: end the pause."""
-    with host.service() as service:
-        released = service.resume_alerts()
-        if not host.running:
-            service.send_waiting()
-    if args.json:
-        terminal.document({"released": released})
-    else:
-        terminal.say(plural("{n} held mail leaves now.", "{n} held mails leave now.", released))
-    return 0

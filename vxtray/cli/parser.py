@@ -78,6 +78,7 @@ def build() -> argparse.ArgumentParser:
     _add_program(verbs)
     _add_events(verbs)
     _add_mail(verbs)
+    _add_alerts(verbs)
     _add_settings(verbs)
     return parser
 
@@ -169,11 +170,31 @@ def _add_mail(verbs: Any) -> None:
     history.add_argument("--until", metavar="T", type=_moment)
     history.add_argument("--text", metavar="TEXT", default="", help=_("only what holds this text"))
     history.add_argument("--limit", metavar="N", type=_count, default=200)
+
+
+def _add_alerts(verbs: Any) -> None:
     alerts = _group(verbs, "alerts", _("alert mails"))
-    pause = _verb(alerts, "pause", "mail:pause", _("hold alert mails for a while"), "engine")
-    pause.add_argument("duration", metavar="DURATION", help=_("such as 30m, 8h, 2d"))
+    pause = _verb(alerts, "pause", "alerts:pause", _("hold alert mails for a while"), "engine")
+    pause.add_argument("duration", metavar="DURATION", nargs="?", help=_("such as 30m, 8h, 2d"))
+    pause.add_argument("--until", metavar="TIME", type=_moment, help=_("hold them until this time"))
     pause.add_argument("--all", action="store_true", help=_("hold critical ones too"))
-    _verb(alerts, "resume", "mail:resume", _("end the pause"), "engine")
+    _verb(alerts, "resume", "alerts:resume", _("end the pause"), "engine")
+    silence = _verb(alerts, "silence", "alerts:silence", _("hold the mails about one rule or source"), "engine")
+    silence.add_argument("what", metavar="RULE|ADDRESS|CIDR", help=_("a rule, an address or a network"))
+    silence.add_argument("duration", metavar="DURATION", help=_("such as 30m, 8h, 2d"))
+    silence.add_argument("--reason", metavar="TEXT", required=True, help=_("why, for those who ask later"))
+    _verb(alerts, "silences", "alerts:silences", _("list what is silenced"), "engine")
+    end = _verb(alerts, "unsilence", "alerts:unsilence", _("end a silence"), "engine")
+    end.add_argument("id", type=_mail, metavar="ID")
+    note = _verb(alerts, "acknowledge", "alerts:acknowledge", _("take note of an incident, or of all"), "engine")
+    note.add_argument("id", type=_mail, metavar="ID", nargs="?")
+    shown = _verb(alerts, "list", "alerts:list_alerts", _("storms now, and the mails with what they folded"), "engine")
+    shown.add_argument("--limit", metavar="N", type=_count, default=50)
+    rehearsal = _verb(
+        alerts, "rehearse", "alerts:rehearse", _("what the rules would have mailed for stored events"), "engine"
+    )
+    rehearsal.add_argument("--since", metavar="T", type=_moment)
+    rehearsal.add_argument("--until", metavar="T", type=_moment)
 
 
 def _add_settings(verbs: Any) -> None:

@@ -56,16 +56,23 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for reason, count in self.dropped.items() if reason in LINES)
 
 
-def silent(sources: Iterable[SourceHealth], now: datetime, limit: timedelta) -> dict[str, datetime]:
-    """Return what was not heard for longer than ``limit`` (0: never told), and since when.
+def group_of(name: str) -> str:
+    """Return under which name a source is told to be silent or heard.
 
-    The listeners of one receiver (``syslog udp``, ``syslog tcp``) count as one: a sender uses one of them. What does
-    not run is silent for another reason, which is told already.
+    The listeners of one receiver (``syslog udp``, ``syslog tcp``) count as one: a sender uses one of them.
+    """
+    return "syslog" if name.startswith("syslog ") else name
+
+
+def silent(sources: Iterable[SourceHealth], now: datetime, limit: timedelta) -> dict[str, datetime]:
+    """Return what was not heard for longer than ``limit`` (0: never told), by ``group_of``, and since when.
+
+    What does not run is silent for another reason, which is told already.
     """
     heard: dict[str, datetime] = {}
     for source in sources:
         if source.running:
-            group = "syslog" if source.name.startswith("syslog ") else source.name
+            group = group_of(source.name)
             heard[group] = max(heard.get(group, source.began), source.last_line or source.began)
     return {group: last for group, last in heard.items() if limit and now - last > limit}
 

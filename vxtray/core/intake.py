@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +21,7 @@ from vxtray.core.health import SourceHealth, Tally
 from vxtray.core.live import LiveParser
 from vxtray.core.sources import LOST, Batch, Health, Source, Wanted
 from vxtray.core.store import EventStore, Position
-from vxtray.core.store.committing import Committed
+from vxtray.core.store.committing import Committed, LineOf
 
 if TYPE_CHECKING:
     from vxtray.core.parsers.worker import Job, Parsed  # heavy: loaded with the first line
@@ -296,7 +297,7 @@ class Intake:
             events = [event for result in results for event in result.events]
             position = batches[-1].position
             if events or position is not None:
-                self._commit(events, position, alerts=batches[-1].alerts)
+                self._commit(events, position, alerts=batches[-1].alerts, lines=partial(_line_of, batches, results))
             for batch, result in zip(batches, results, strict=True):
                 self._tallies.setdefault(batch.source, Tally()).add(batch, result)
         with self._change:
@@ -304,7 +305,9 @@ class Intake:
             self._batches.subtract(batch.source for batch in chunk)
             self._change.notify_all()
 
-    def _commit(self, events: list[SecurityEvent], position: Position | None, *, alerts: bool) -> None:
+    def _commit(
+        self, events: list[SecurityEvent], position: Position | None, *, alerts: bool, lines: LineOf | None = None
+    ) -> None:
         while (first := self._append(events, position, alerts=alerts)) is None:
             with self._change:
                 if self._change.wait_for(lambda: self._stopping, _RETRY_SECONDS):
@@ -312,7 +315,7 @@ class Intake:
                     return
         self._failed("store", None)
         try:
-            self._committed(first, events, alerts)
+            self._committed(first, events, alerts, lines)
             self._failed("alerts", None)
         except VxtrayError as error:  # the cursor stands where it stood, so the alerts are raised later
             self._failed("alerts", error)
@@ -344,6 +347,15 @@ def _joined(chunk: list[Batch], parsed: "list[Parsed]") -> "Iterable[tuple[list[
         results.append(result)
     if batches:
         yield batches, results
+
+
+def _line_of(batches: list[Batch], results: "list[Parsed]", event: int) -> str:
+    """Return the line of one of their events, counted over all of them."""
+    for batch, result in zip(batches, results, strict=True):
+        if event < len(result.events):
+            return batch.lines[result.line_of(event)].decode("utf-8", "replace")
+        event -= len(result.events)
+    raise IndexError
 
 
 def _key(batch: Batch) -> tuple[str, bool]:

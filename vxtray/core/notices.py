@@ -8,7 +8,9 @@ from datetime import datetime
 
 import msgspec
 
+from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import VxtrayError
+from vxtray.core.events import SecurityEvent, Severity
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,31 @@ class EventsStored(Notice, frozen=True, kw_only=True):
 
     events: int
     alerts: int
+
+
+class AlertsRaised(Notice, frozen=True, kw_only=True):
+    """``count`` events stored together matched a rule, ``critical`` of them rule ``CRITICAL``.
+
+    The rest tells the most severe of them: ``title`` is what it was (plain text, one line), ``source`` its address or
+    "", ``seq`` its number in the store, ``rules`` all that was matched, ``event`` that event itself.
+    """
+
+    count: int
+    critical: int
+    title: str
+    source: str
+    severity: Severity
+    seq: int
+    rules: tuple[Rule, ...]
+    event: SecurityEvent | None = None
+
+
+class IncidentsChanged(Notice, frozen=True, kw_only=True):
+    """Incidents began, ended or were acknowledged; ``held`` matched events wait for a digest."""
+
+    open: int
+    unacknowledged: int
+    held: int
 
 
 class MailSettled(Notice, frozen=True, kw_only=True):

@@ -16,26 +16,26 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from vxtray.core.alerts.desk import AlertDesk, Pause
+from vxtray.core.alertroom import AlertRoom
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.diary import Diary
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import SecurityEvent
-from vxtray.core.health import SourceHealth, silent
+from vxtray.core.health import SourceHealth
 from vxtray.core.intake import Intake
 from vxtray.core.mail.outbox import Entry, Outbox
 from vxtray.core.notices import EventsStored, Publish
 from vxtray.core.paths import Profile
 from vxtray.core.postroom import PostRoom, Waiting
 from vxtray.core.reports.desk import ReportDesk
-from vxtray.core.reports.language import mail_language
 from vxtray.core.reports.period import Cadence, Period, machine_zone, report_zone
 from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
 from vxtray.core.store import EventStore
-from vxtray.core.store.committing import CommittingStore
+from vxtray.core.store.committing import CommittingStore, LineOf
 from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
+from vxtray.core.watching import Watch
 
 if TYPE_CHECKING:
     from vxtray.core.reports.making import Made
@@ -82,12 +82,20 @@ class Service:
         self._events: EventStore | None = None
         self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock)
         self._diary = Diary(self.outbox, clock)
-        self._alerts = AlertDesk(self.outbox, clock)
+        self.alerts = AlertRoom(
+            self.outbox,
+            self.store,
+            lambda: self.settings,
+            self._board.put,
+            publish,
+            clock,
+            queue_changed=self._post.queue_changed,
+        )
         self._reports = ReportDesk(self.outbox, self.store, clock)
         self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
         self._stopping = threading.Event()
         self._schedule: Schedule | None = None
-        self._silent: set[str] = set()
+        self._watch = Watch(self.outbox, self._board, self._folders, self.sources, self._wanted_names, clock)
         self._retention = Retention()
         self._counting = threading.Lock()
         self._counted = 0.0
@@ -100,6 +108,7 @@ class Service:
         self._post.start()
         self._schedule = Schedule(self._tick)
         self._schedule.start()
+        self.alerts.start()
         self._intake.start(self._forget_removed)
         self._intake.run(self._wanted_sources())
 
@@ -120,6 +129,7 @@ class Service:
         """End the threads (the mail in hand is finished) and close the stores; at most ten seconds."""
         self._stopping.set()
         self._post.end()
+        self.alerts.stop()
         if self._schedule is not None:
             self._schedule.stop()
             self._intake.stop()
@@ -147,7 +157,7 @@ class Service:
 
                 store, _damaged = open_store(self.profile.events_file)
                 try:
-                    self._alerts.begin(store)
+                    self.alerts.begin(store)
                     self._reports.losses.look_beside(self.profile.events_file)
                     self.watch_set_aside()
                 except StoreError:  # all of it is done at the next try, or alerts would begin anywhere
@@ -193,31 +203,25 @@ class Service:
         from vxtray.core.sources.importer import import_files
 
         with self._importing:  # or the same file, by the window and a command, would be read twice
+            store = CommittingStore(self.store(), self._committed, self._imported)
             return import_files(
                 paths,
-                CommittingStore(self.store(), self._committed, self._imported),
+                store,
                 format=format,
                 zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
                 alerts=alerts,
+                lines=store.lines_are,
                 progress=progress,
                 rejected=rejected,
                 stdin=stdin,
                 stop=self._stopping,
             )
 
-    def _committed(self, first_seq: int, events: list[SecurityEvent], alerts: bool) -> None:
+    def _committed(
+        self, first_seq: int, events: list[SecurityEvent], alerts: bool, lines: LineOf | None = None
+    ) -> None:
         """Raise the alerts of events just stored; runs on ``vx-store``. Raises ``StoreError``."""
-        queued = self._alerts.look_at(
-            self.store(),
-            first_seq,
-            events,
-            alerts=alerts,
-            settings=self.settings,
-            language=mail_language(self.settings.alerts.language, self.settings),
-            zone=report_zone(self.settings.reports),
-        )
-        if queued:
-            self._post.queue_changed()
+        queued = self.alerts.committed(first_seq, events, alerts=alerts, lines=lines)
         if events:
             self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
         self._note_lost(at_once=False)
@@ -238,6 +242,13 @@ class Service:
 
             self.store().forget(FOLLOWING, [source.marker for source in self._wanted_sources()])
 
+    def _wanted_names(self) -> list[str]:
+        return [source.name for source in self._wanted_sources()]
+
+    def _folders(self) -> tuple[Path, Path]:
+        """Return where mails and events are written."""
+        return self.profile.state, self.profile.events_file.resolve().parent
+
     def _position(self, key: str) -> int:
         return self.store().position(key)
 
@@ -245,32 +256,17 @@ class Service:
         """Return what is known of each source that runs."""
         return self._intake.health()
 
-    def _raise_alerts(self) -> int:
-        language = mail_language(self.settings.alerts.language, self.settings)
-        zone = report_zone(self.settings.reports)
-        queued = self._alerts.catch_up(self.store(), self.settings, language, zone)
-        if queued:
-            self._post.queue_changed()
-        return queued
-
     def pause_alerts(self, duration: timedelta, *, everything: bool = False) -> datetime:
-        """Hold alert mails for a while and return until when; what is held is sent afterwards."""
-        until = self.clock() + duration
-        self._alerts.hold(Pause(until=until, everything=everything))
-        self._diary.note("paused", what="alerts", until=until.isoformat(), everything=everything)
-        self._post.queue_changed()
-        return until
+        """Hold alert mails for a while and return until when; what is held is told afterwards."""
+        return self.alerts.pause(self.clock() + duration, everything=everything).until
 
     def resume_alerts(self) -> int:
-        """End the pause and return how many held mails leave now."""
-        released = self._alerts.resume()
-        self._diary.note("resumed", what="alerts", released=released)
-        self._post.queue_changed()
-        return released
+        """End the pause and return how many held events are told now."""
+        return self.alerts.resume()
 
     def paused_until(self) -> datetime | None:
         """Return until when alerts are held, None where they are not."""
-        pause = self._alerts.pause()
+        pause = self.alerts.paused()
         return pause.until if pause else None
 
     # --- reports -----------------------------------------------------------------------------------------------------
@@ -298,7 +294,8 @@ class Service:
     def _tick(self) -> None:
         """Ask what is due; runs on the scheduler's worker, which must survive any fault."""
         try:
-            self._alerts.end_pause()
+            self._watch.look(self.settings, self.alerts.conditions_changed)
+            self.alerts.watch(self.clock())
             self._post.watch_undelivered()
             saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
             if self._reports.queue_due(self.settings, saved_at, lambda: not self._stopping.is_set()):
@@ -306,9 +303,8 @@ class Service:
             self._intake.look_after()
             self._note_lost(at_once=True)
             self.watch_set_aside()
-            self._watch_silence()
             if self.profile.events_file.exists():
-                self._raise_alerts()  # what a crash left between storing and alerting
+                self.alerts.catch_up()  # what a crash left between storing and alerting
                 self._retention.run(self.store(), self.settings.store, self.clock())
             self._board.put("reports", None)
         except VxtrayError as error:
@@ -317,25 +313,6 @@ class Service:
             log.exception("the report schedule met an unknown fault")
             self._board.put("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
         self._post.wake()
-
-    def _watch_silence(self) -> None:
-        """Tell of sources that have not been heard for as long as the settings say."""
-        limit = timedelta(minutes=self.settings.sources.silent_minutes)
-        quiet = silent(self._intake.health(), self.clock(), limit)
-        for name in self._silent - quiet.keys():
-            self._board.put(f"silent:{name}", None)
-        for name, since in quiet.items():
-            minutes = int((self.clock() - since).total_seconds() // 60)
-            self._board.put(
-                f"silent:{name}",
-                VxtrayError(
-                    N_("Nothing was heard from {name} for {minutes} minutes."),
-                    N_("Check that the sender still runs and that its log goes here."),
-                    name=name,
-                    minutes=minutes,
-                ),
-            )
-        self._silent = set(quiet)
 
     # --- mail --------------------------------------------------------------------------------------------------------
 

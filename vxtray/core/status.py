@@ -57,7 +57,14 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
         "trouble": trouble,
         "next_reports": next_reports,
         "last_mail": last_mail(service.outbox.last_settled()),
-        "queue": service.outbox.counts(),
+        "queue": _queue(service),
+        "alerts": {
+            "open": len(service.alerts.open_incidents()),
+            "unacknowledged": service.alerts.unacknowledged(),
+            "held": service.alerts.held(),
+            "paused_until": paused.until.isoformat() if (paused := service.alerts.paused()) else None,
+            "silences": len(service.alerts.silences()),
+        },
         "waiting": _waiting(service.mail_waiting()),
         "sources": [
             {
@@ -75,6 +82,12 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
         "version": __version__,
         "revision": revision(),
     }
+
+
+def _queue(service: Service) -> dict[str, int]:
+    """Return how many mails wait; held are mails, and the events that wait for a mail to tell them."""
+    counts = service.outbox.counts()
+    return {**counts, "held": counts["held"] + service.alerts.held()}
 
 
 def _waiting(waiting: Waiting | None) -> dict[str, object] | None:

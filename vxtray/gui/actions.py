@@ -4,7 +4,9 @@ Slow work goes through the bridge; the outcome is told by a signal, which the wi
 and the tray as a notification.
 """
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -12,12 +14,15 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from vxtray.core import texts
+from vxtray.core.alertroom import Pause
 from vxtray.core.errors import N_, NotConfigured
 from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.trial import Trial
-from vxtray.core.reports.period import Cadence
+from vxtray.core.reports.period import Cadence, machine_zone
 from vxtray.core.texts import _, plural
 from vxtray.gui.context import Context
+from vxtray.gui.glance import Glance, short_moment
+from vxtray.gui.pausing import PauseDialog
 from vxtray.gui.trouble import words
 from vxtray.gui.trying import send_and_record
 
@@ -31,52 +36,109 @@ _PAUSES = (
     (timedelta(hours=1), N_("For 1 hour")),
     (timedelta(hours=8), N_("For 8 hours")),
 )
+#: When the working day begins that a pause until tomorrow lasts to.
+_MORNING = time(8)
 
 
 class Actions(QObject):
     """The actions and menus.
 
+    The menus are made anew at each call, and belong to their ``parent``: ``program_menu`` is all that the tray offers,
+    ``report_menu`` and ``pause_menu`` are parts of it for buttons. ``glance`` says how everything stands.
+
     Signals: ``told(text, good)`` with the outcome of what the person asked for; ``show_wanted`` to raise the window;
-    ``changed`` when something shown may have changed.
+    ``page_wanted(where)`` to raise it on a page, as ``MainWindow.go_to`` takes it; ``changed`` when something shown
+    may have changed.
     """
 
     told = Signal(str, bool)
     show_wanted = Signal()
+    page_wanted = Signal(str)
     changed = Signal()
 
     def __init__(self, context: Context, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._context = context
+        self.glance = Glance(context, self)
         self.open = self._action(_("Open vxtray"), self.show_wanted.emit)
         self.send_test = self._action(_("Send test e-mail"), self._send_test)
         self.quit = self._action(_("Quit vxtray"), context.quit)
         self.quit.setShortcut(QKeySequence("Ctrl+Q"))  # the standard key is none on Windows
         self.resume = self._action(_("Send alert mails again"), self._resume)
+        self.acknowledge = self._action(_("Acknowledge alerts"), self.acknowledge_all)
+        self.last_critical = self._action("", self._show_last_critical)
         self.import_files = self._action(_("Import log files…"), self._choose_files)
-        self._menus: list[QMenu] = []
+        self._state_line = QAction(self)
+        self._state_line.setEnabled(False)
+        self._pausing: PauseDialog | None = None
+        self._menus: list[QMenu] = []  # which nothing else may hold
+        self.changed.connect(self.glance.look_again)
+        self.glance.changed.connect(self._show_glance)
+        self._show_glance()
+
+    @Slot()
+    def _show_glance(self) -> None:
+        glance = self.glance
+        critical = glance.last_critical_words()
+        self._state_line.setText(glance.words.replace("&", "&&"))
+        self.last_critical.setText(critical.replace("&", "&&"))
+        self.last_critical.setVisible(bool(critical))
+        self.acknowledge.setEnabled(bool(glance.alerts.unacknowledged))
+        self.resume.setEnabled(self._context.service.paused_until() is not None)
 
     def _action(self, text: str, call: Any) -> QAction:
         action = QAction(text, self)
         action.triggered.connect(lambda _checked=False: call())
         return action
 
+    def program_menu(self, parent: QWidget | None = None) -> QMenu:
+        """Return all that can be done without the window, under a line that says how everything stands."""
+        menu = QMenu(_("Menu"), parent)
+        menu.addAction(self._state_line)
+        menu.addAction(self.last_critical)
+        menu.addAction(self.acknowledge)
+        menu.addSeparator()
+        menu.addAction(self.open)
+        menu.addAction(self.send_test)
+        menu.addMenu(self.report_menu(menu))
+        menu.addMenu(self.pause_menu(menu))
+        menu.addSeparator()
+        menu.addAction(self.quit)
+        menu.aboutToShow.connect(self.glance.look_again)
+        return menu
+
     def report_menu(self, parent: QWidget | None = None) -> QMenu:
         """Return a menu of the three reports, to send one now."""
         menu = QMenu(_("Send a report now"), parent)
         for cadence, text in _CADENCES:
-            menu.addAction(_(text)).triggered.connect(lambda _checked=False, cadence=cadence: self.send_report(cadence))
+            self._add(menu, _(text), partial(self.send_report, cadence))
         self._menus.append(menu)
         return menu
 
     def pause_menu(self, parent: QWidget | None = None) -> QMenu:
-        """Return a menu to hold alert mails for a while, and to end that."""
+        """Return a menu to hold alert mails for a while, critical ones too if wanted, and to end that."""
         menu = QMenu(_("Pause alert mails"), parent)
-        for duration, text in _PAUSES:
-            menu.addAction(_(text)).triggered.connect(lambda _checked=False, duration=duration: self.pause(duration))
+        self._add_pauses(menu, everything=False)
+        all_of_them = QMenu(_("Critical ones too"), menu)
+        self._add_pauses(all_of_them, everything=True)
+        menu.addSeparator()
+        menu.addMenu(all_of_them)
         menu.addSeparator()
         menu.addAction(self.resume)
         self._menus.append(menu)
         return menu
+
+    def _add_pauses(self, menu: QMenu, *, everything: bool) -> None:
+        for duration, text in _PAUSES:
+            self._add(menu, _(text), partial(self.pause, duration, everything=everything))
+        morning = texts.format_time(self._tomorrow(), texts.current(), machine_zone())
+        words = _("Until tomorrow, {time}", time=morning)
+        self._add(menu, words, lambda: self.pause_until(self._tomorrow(), everything=everything))
+        self._add(menu, _("Until…"), partial(self._choose_pause, everything=everything))
+
+    @staticmethod
+    def _add(menu: QMenu, text: str, call: Callable[[], None]) -> None:
+        menu.addAction(text).triggered.connect(lambda _checked=False: call())
 
     # --- what they do ------------------------------------------------------------------------------------------------
 
@@ -120,23 +182,66 @@ class Actions(QObject):
             owner=self,
         )
 
-    def pause(self, duration: timedelta) -> None:
-        """Hold alert mails for a while."""
+    def pause(self, duration: timedelta, *, everything: bool = False) -> None:
+        """Hold alert mails for a while, critical ones too where ``everything``."""
+        self.pause_until(self._context.service.clock() + duration, everything=everything)
+
+    def pause_until(self, until: datetime, *, everything: bool = False) -> None:
+        """Hold alert mails until a moment (aware)."""
         service = self._context.service
 
-        def done(until: Any) -> None:
-            time = texts.format_time(until.astimezone(), texts.current())
-            self.told.emit(_("Alert mails are held until {time}; they are sent then.", time=time), True)
+        def done(pause: Pause) -> None:
+            moment = short_moment(pause.until, service.clock())
+            if pause.everything:
+                said = _("Alert mails are held until {time}, critical ones too; they are sent then.", time=moment)
+            else:
+                said = _("Alert mails are held until {time}; they are sent then.", time=moment)
+            self.told.emit(said, True)
             self.changed.emit()
 
-        self._context.bridge.run(lambda: service.pause_alerts(duration), done, self._failed, owner=self)
+        self._context.bridge.run(
+            lambda: service.alerts.pause(until, everything=everything), done, self._failed, owner=self
+        )
+
+    def _tomorrow(self) -> datetime:
+        zone = machine_zone()
+        day = self._context.service.clock().astimezone(zone).date() + timedelta(days=1)
+        return datetime.combine(day, _MORNING, zone)
+
+    def _choose_pause(self, *, everything: bool) -> None:
+        if self._pausing is not None:
+            self._pausing.close()
+        dialog = PauseDialog(self._tomorrow(), self._context.service.clock, everything=everything)
+        dialog.chosen.connect(lambda until, everything: self.pause_until(until, everything=everything))
+        self._pausing = dialog
+        dialog.show()
+        dialog.activateWindow()
 
     def _resume(self) -> None:
         def done(released: int) -> None:
-            self.told.emit(plural("{n} held mail leaves now.", "{n} held mails leave now.", released), True)
+            if released:
+                said = plural("{n} held event is told now.", "{n} held events are told now.", released)
+            else:
+                said = _("Alert mails are sent again. Nothing was held.")
+            self.told.emit(said, True)
             self.changed.emit()
 
-        self._context.bridge.run(self._context.service.resume_alerts, done, self._failed, owner=self)
+        self._context.bridge.run(self._context.service.alerts.resume, done, self._failed, owner=self)
+
+    @Slot()
+    def acknowledge_all(self) -> None:
+        """Take note of every alert that waits for it."""
+        alerts = self._context.service.alerts
+
+        def done(count: int) -> None:
+            self.told.emit(plural("{n} alert acknowledged.", "{n} alerts acknowledged.", count), True)
+            self.changed.emit()
+
+        self._context.bridge.run(alerts.acknowledge, done, self._failed, owner=self)
+
+    def _show_last_critical(self) -> None:
+        if (incident := self.glance.alerts.last_critical) is not None:
+            self.page_wanted.emit(f"alerts:{incident.id}")
 
     @Slot()
     def _choose_files(self) -> None:

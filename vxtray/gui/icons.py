@@ -26,6 +26,7 @@ class TrayState(StrEnum):
     """What the tray icon says; the value names the drawing."""
 
     OK = "ok"  # filled shield
+    ALERT = "alert"  # with an exclamation mark: alerts that nobody acknowledged
     ATTENTION = "attention"  # with a dot
     ERROR = "error"  # with a cross
     PAUSED = "paused"  # with two bars
@@ -36,6 +37,7 @@ class TrayState(StrEnum):
 #: The colour repeats what the shape says, it never says anything alone.
 _TRAY_TOKEN = {
     TrayState.OK: "accent",
+    TrayState.ALERT: "danger",
     TrayState.ATTENTION: "warning",
     TrayState.ERROR: "danger",
     TrayState.PAUSED: "secondary",

@@ -7,11 +7,13 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
 from vxtray.core import texts
+from vxtray.core.store import EventQuery
 from vxtray.core.texts import _
 from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
 from vxtray.gui.icons import app_icon
 from vxtray.gui.pages.alerts import AlertsPage
+from vxtray.gui.pages.alerts_words import unacknowledged_words
 from vxtray.gui.pages.events import EventsPage
 from vxtray.gui.pages.help import HelpPage
 from vxtray.gui.pages.history import HistoryPage
@@ -33,7 +35,7 @@ class MainWindow(QMainWindow):
         self._stays_in_tray = stays_in_tray
         self.setWindowTitle("vxtray")
         self.setWindowIcon(app_icon())
-        self.overview = OverviewPage(context, actions)
+        self.overview = OverviewPage(context, actions, stays_in_tray)
         self.alerts = AlertsPage(context, actions)
         self.reports = ReportsPage(context)
         self.events = EventsPage(context, actions)
@@ -75,11 +77,14 @@ class MainWindow(QMainWindow):
         row.addWidget(self._stack, 1)
         self.setCentralWidget(ground)
         self.sidebar.chosen.connect(self._show_page)
-        for page in (self.overview, self.events, self.reports):
+        for page in (self.overview, self.alerts, self.events, self.reports):
             page.page_wanted.connect(self.go_to)
         self.history.lost_changed.connect(self._show_lost)
+        self.alerts.unacknowledged_changed.connect(self._show_unacknowledged)
+        self.alerts.events_wanted.connect(self._show_events)
         actions.told.connect(self._tell)
         actions.changed.connect(self.overview.refresh)
+        actions.page_wanted.connect(self.open_page)
         self.addAction(actions.quit)
         self._make_shortcuts()
         px = theme().px
@@ -103,27 +108,49 @@ class MainWindow(QMainWindow):
     def go_to(self, key: str) -> None:
         """Show a page; ``edit_smtp`` opens the mail server's dialog on its page, ``lost`` the mails not delivered.
 
-        ``history:12`` is mail 12 in the history.
+        ``history:12`` is mail 12 in the history, ``event:12`` the event of that number in the store, ``alerts:12`` the
+        newest mail of incident 12.
         """
         key, _colon, mail = key.partition(":")
-        self.sidebar.choose({"edit_smtp": "mail_server", "lost": "history"}.get(key, key))
+        self.sidebar.choose({"edit_smtp": "mail_server", "lost": "history", "event": "events"}.get(key, key))
         if key == "edit_smtp":
             self.mail_server.dialog.edit()
         elif key == "lost":
             self.history.show_lost()
-        elif mail:
+        elif key == "event":
+            self.events.show_event(int(mail))
+        elif key == "history" and mail:
             self.history.show_mail(int(mail))
+        elif key == "alerts" and mail:
+            self.alerts.show_incident(int(mail))
+
+    @Slot(str)
+    def open_page(self, key: str) -> None:
+        """Bring the window to the front, on a page as ``go_to`` takes it."""
+        self.raise_window()
+        self.go_to(key)
 
     @Slot(int)
     def _show_lost(self, count: int) -> None:
         number = texts.format_number(count, texts.current()) if count else ""
         self.sidebar.set_badge("history", number, lost_words(count))
 
+    @Slot(int)
+    def _show_unacknowledged(self, count: int) -> None:
+        number = texts.format_number(count, texts.current()) if count else ""
+        self.sidebar.set_badge("alerts", number, unacknowledged_words(count))
+
+    @Slot(object)
+    def _show_events(self, query: EventQuery) -> None:
+        self.events.show_only(query)
+        self.sidebar.choose("events")
+
     @Slot()
     def refresh(self) -> None:
         """Take over what changed on the disk and look again."""
         self._context.model.reload()
         self.overview.refresh()
+        self.alerts.refresh()
         self.reports.refresh()
         self.events.refresh()
         self.sources.refresh()

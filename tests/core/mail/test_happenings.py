@@ -23,6 +23,14 @@ def noted(what: str, /, **detail: object) -> Happening:
         (noted("paused", what="alerts"), "Alert mails were paused"),
         (noted("paused", what="mail", why="The {thing}."), "Sending was paused: The {thing}."),
         (noted("resumed", what="mail"), "Sending goes on"),
+        (
+            noted("silenced", rule="critical", network="203.0.113.0/24"),
+            "Alert mails were silenced: critical, 203.0.113.0/24",
+        ),
+        (noted("unsilenced", rule="", network="203.0.113.7"), "Alert mails leave again: 203.0.113.7"),
+        (noted("acknowledged", title=["SQL {x}", "b"], incidents=2), "Alerts were acknowledged: SQL {x}, b"),
+        (noted("storm", title="a\nb", events=12), "A storm of alerts began: a b"),
+        (noted("storm_over", title="a", events=12), "A storm of alerts is over: a"),
         (noted("later\u202e release"), "later release"),
     ],
 )
@@ -47,7 +55,24 @@ def test_other_facts_have_names_and_moments_a_zone() -> None:
     assert shown("2026-11-21T99:00:00") == "2026-11-21T99:00:00"
 
 
-@pytest.mark.parametrize("what", ["started", "stopped", "settings", "secret", "tested", "paused", "resumed", "other"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "started",
+        "stopped",
+        "settings",
+        "secret",
+        "tested",
+        "paused",
+        "resumed",
+        "silenced",
+        "unsilenced",
+        "acknowledged",
+        "storm",
+        "storm_over",
+        "other",
+    ],
+)
 def test_missing_details_are_no_fault(what: str) -> None:
     for language in texts.LANGUAGES:
         with texts.speaking(language):

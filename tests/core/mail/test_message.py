@@ -210,3 +210,75 @@ def test_attachment_names(name: str) -> None:
 )
 def test_attachment_name(name: str, safe: str) -> None:
     assert attachment_name(name) == safe
+
+
+# --- conversations ----------------------------------------------------------------------------------------------------
+
+_IDS = tuple(f"<{number:032x}@mail-{'x' * 40}.example.com>" for number in range(60))
+
+
+def test_an_answer_names_the_mails_before_it() -> None:
+    message = composed(in_reply_to=_IDS[2], references=_IDS[:3], topic="Überfall: =?utf-8?q?x?=")
+    assert sorted(message.keys()) == sorted([*HEADERS, "In-Reply-To", "References", "Thread-Topic"])
+    assert message["In-Reply-To"] == _IDS[2]
+    assert message["References"].split() == list(_IDS[:3])
+    assert message["Thread-Topic"] == "Überfall: =?utf-8?q?x?="
+    assert composed(in_reply_to=_IDS[0])["References"] is None
+
+
+def test_a_long_conversation_keeps_its_first_and_its_last_mails() -> None:
+    data = compose(msgspec.structs.replace(MAIL, in_reply_to=_IDS[-1], references=_IDS))
+    assert max(map(len, data.split(b"\r\n"))) < 200
+    named = read(data)["References"].split()
+    assert named == [_IDS[0], *_IDS[-19:]]
+
+
+@given(topic=anything)
+def test_no_topic_forges_anything(topic: str) -> None:
+    data = compose(msgspec.structs.replace(MAIL, topic=topic))
+    assert not wire_fault(data)
+    head = data.partition(b"\r\n\r\n")[0]
+    assert max(map(len, head.split(b"\r\n"))) <= 78
+    message = read(data)
+    assert set(message.keys()) - {"Thread-Topic"} == set(HEADERS)
+    assert (message["Thread-Topic"] or "") == one_line(topic, 200)
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "x",
+        "<a@b>\r\nBcc: x@y",
+        "<a b@c>",
+        "<a@b> <c@d>",
+        "<é@b>",
+        "<a@b",
+        f"<{'a' * 400}@b>",
+        "<@b>",
+        "\n<a@b>",
+        "<a@b>\n",
+    ],
+)
+def test_what_is_no_message_id_is_refused(identifier: str) -> None:
+    for field in ({"in_reply_to": identifier}, {"references": (_IDS[0], identifier)}):
+        with pytest.raises(ValueError, match="not a Message-ID"):
+            compose(msgspec.structs.replace(MAIL, **field))  # type: ignore[arg-type]
+
+
+# --- what no one sees, and what runs over its line --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("vx\u200btr\u00aday\U000e0041", "vxtray"),
+        ("e\u0301 e\u0323\u0302 \u05d1\u05bc\u05b8\u0591", "e\u0301 e\u0323\u0302 \u05d1\u05bc\u05b8\u0591"),
+        ("Z" + "\u0351\u036b\u0343" * 30, "Z\u0351\u036b\u0343"),
+        ("\u0e01" + "\u0e47" * 100 + "x", "\u0e01\u0e47\u0e47\u0e47x"),
+        ("👩\u200d👧 ok", "👩\u200d👧 ok"),
+        ("« déjà »", "« déjà »"),
+    ],
+)
+def test_marks_and_invisible_signs_are_bounded(text: str, shown: str) -> None:
+    assert one_line(text, 100) == shown
+    assert one_line(shown, 100) == shown

@@ -55,7 +55,11 @@ def test_masking_hides_the_middle_of_internal_addresses_only(text: str, expected
     [
         ("http://shop.example.com/a.php", "hxxp://shop[.]example[.]com/a[.]php"),
         ("HTTPS://a.example", "hxxPS://a[.]example"),
-        ("ftp://a.example and sftp://b.example", "fxp://a[.]example and sftp://b[.]example"),
+        ("ftp://a.example and sftp://b.example", "fxp://a[.]example and sftp[:]//b[.]example"),
+        (
+            r"file://a.example, \\server\share, mailto:a@b.example",
+            r"file[:]//a[.]example, [\]\server\share, mailto:a[@]b[.]example",
+        ),
         ("18.160.13.241", "18[.]160[.]13[.]241"),
         ("The end. Of it.", "The end. Of it."),
     ],

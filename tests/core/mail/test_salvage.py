@@ -8,6 +8,9 @@ import pytest
 from tests.core.engine import Engine, settings
 from tests.core.mail.office import unvaried
 from tests.core.mail.test_outbox import NOW, Server, mail, send
+from vxtray.core.alerts import register
+from vxtray.core.alerts.incidents import Incident, Kind, Shape, Tally, TopRow
+from vxtray.core.alerts.rules import Rule
 from vxtray.core.mail.outbox import Outbox
 from vxtray.core.paths import Profile
 
@@ -53,6 +56,31 @@ def test_mails_that_can_be_read_are_saved_and_sent(tmp_path: Path) -> None:
     again = Outbox(path)
     assert again.salvaged is None, "the new file is whole"
     again.close()
+
+
+def test_what_was_counted_of_alerts_is_saved(tmp_path: Path) -> None:
+    """Of a file whose mails are damaged: incidents go on, and tell what they had not told."""
+    path = tmp_path / "outbox.db"
+    filled(path)
+    box = Outbox(path)
+    with box.changing() as db:
+        incident = Incident(id=7, shape=Shape.WIDE, urgent=True, opened_at=NOW, last_at=NOW, events=5, untold=4)
+        register.put(db, [incident])
+        tally = Tally(rule=Rule.CRITICAL, source="s", target="t", what="w", events=4, first_at=NOW, last_at=NOW)
+        register.count(db, {7: [tally]})
+        register.told(db, 7, 1, 3, Kind.STARTED, NOW, 1)
+    box._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    box.close()
+    overwrite(path, leaves(path, "mails")[2])
+    box = Outbox(path, unvaried)
+    assert box.salvaged is not None
+    with box.looking() as db:
+        assert register.still_open(db) == [incident]
+        assert [(letter.incident, letter.number) for letter in register.letters(db, 9)] == [(7, 1)]
+        found = register.folded(db, 7, 0)
+    box.close()
+    assert found is not None
+    assert (found.events, found.top_targets) == (4, (TopRow(name="t", events=4),))
 
 
 def test_a_mail_whose_bytes_are_damaged_is_parked_alone(tmp_path: Path) -> None:

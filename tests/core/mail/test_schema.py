@@ -54,6 +54,70 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) ST
 """
 
 
+#: The layout before incidents.
+SECOND = """
+CREATE TABLE mails (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    mail_from TEXT NOT NULL,
+    added_at TEXT NOT NULL,
+    state TEXT NOT NULL,
+    next_try_at TEXT NOT NULL,
+    settled_at TEXT NOT NULL DEFAULT '',
+    reply TEXT NOT NULL DEFAULT '',
+    tries INTEGER NOT NULL DEFAULT 0,
+    rank INTEGER NOT NULL DEFAULT 1,
+    waits_since TEXT NOT NULL DEFAULT '',
+    rounds INTEGER NOT NULL DEFAULT 0,
+    dot_at TEXT NOT NULL DEFAULT '',
+    resend_of INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX mails_by_turn ON mails (state, rank, id);
+CREATE INDEX mails_by_settling ON mails (settled_at);
+CREATE TABLE contents (
+    mail INTEGER PRIMARY KEY REFERENCES mails (id) ON DELETE CASCADE,
+    data BLOB NOT NULL
+) STRICT;
+CREATE TABLE recipients (
+    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued',
+    reply TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (mail, address)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    mail INTEGER NOT NULL REFERENCES mails (id) ON DELETE CASCADE,
+    at TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    stage TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    peer TEXT NOT NULL DEFAULT '',
+    mechanism TEXT NOT NULL DEFAULT '',
+    tls TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX attempts_by_mail ON attempts (mail);
+CREATE TABLE periods (key TEXT PRIMARY KEY, settled_at TEXT NOT NULL, outcome TEXT NOT NULL) STRICT;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    what TEXT NOT NULL,
+    detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_by_time ON history (at);
+PRAGMA user_version = 2;
+"""
+
+
+#: What came with incidents.
+NEW = ("incidents", "tallies", "letters")
+
+
 def first_release(path: Path, mails: int = 3) -> None:
     db = sqlite3.connect(path)
     db.executescript(FIRST)
@@ -102,10 +166,44 @@ def test_a_file_of_the_first_release_keeps_everything(tmp_path: Path) -> None:
     again.close()
 
 
-def test_both_ways_to_the_layout_of_today_are_the_same(tmp_path: Path) -> None:
+def second_release(path: Path, mails: int = 3) -> None:
+    db = sqlite3.connect(path)
+    db.executescript(SECOND)
+    for number, state in zip(range(1, mails + 1), ("sent", "held", "queued"), strict=True):
+        db.execute(
+            "INSERT INTO mails (key, kind, subject, message_id, mail_from, added_at, state, next_try_at, settled_at)"
+            " VALUES (?, 'alert', 'S', ?, 'f@example.com', ?, ?, ?, '')",
+            (f"alert:u:{number}", f"<{number}@x>", NOW.isoformat(), state, NOW.isoformat()),
+        )
+        db.execute("INSERT INTO contents VALUES (?, ?)", (number, b"x" * 50_000))
+        db.execute("INSERT INTO recipients VALUES (?, 'a@example.org', 'queued', '')", (number,))
+    db.execute("INSERT INTO facts VALUES ('alert-cursor', 'u:9')")
+    db.execute("INSERT INTO history (at, what, detail) VALUES (?, 'started', '{}')", (NOW.isoformat(),))
+    db.commit()
+    db.close()
+
+
+def test_a_file_from_before_incidents_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    second_release(path)
+    box = Outbox(path, unvaried)
+    assert [entry.state for entry in box.entries()] == ["queued", "held", "sent"]
+    assert [len(box.entry(number)[3]) for number in (1, 2, 3)] == [50_000] * 3
+    assert (box.fact("alert-cursor"), [one.what for one in box.history()]) == ("u:9", ["started"])
+    assert box.release_held(NOW) == 1
+    with box.looking() as db:
+        assert [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in NEW] == [(0,)] * len(NEW)
+    box.close()
+    db = sqlite3.connect(tmp_path / "outbox.db.v2")
+    assert db.execute("SELECT count(*), (SELECT * FROM pragma_user_version) FROM mails").fetchone() == (3, 2)
+    db.close()
+
+
+def test_all_ways_to_the_layout_of_today_are_the_same(tmp_path: Path) -> None:
     first_release(tmp_path / "old.db")
+    second_release(tmp_path / "later.db")
     shapes = []
-    for name in ("old.db", "new.db"):
+    for name in ("old.db", "later.db", "new.db"):
         Outbox(tmp_path / name).close()
         db = sqlite3.connect(tmp_path / name)
         tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
@@ -118,7 +216,7 @@ def test_both_ways_to_the_layout_of_today_are_the_same(tmp_path: Path) -> None:
         }
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
         db.close()
-    assert shapes[0] == shapes[1]
+    assert shapes[0] == shapes[1] == shapes[2]
 
 
 def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
@@ -152,7 +250,7 @@ schema.bring_up_to_date(db, Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("step", [3, 4, 6, 9, 11, 13, 16, 20, 22])
+@pytest.mark.parametrize("step", [3, 4, 6, 9, 11, 13, 16, 20, 22, 24, 26, 28])
 def test_an_end_at_any_step_leaves_the_old_file_or_the_new_one(tmp_path: Path, step: int) -> None:
     path = tmp_path / "outbox.db"
     first_release(path)
@@ -160,4 +258,16 @@ def test_an_end_at_any_step_leaves_the_old_file_or_the_new_one(tmp_path: Path, s
     box = Outbox(path)
     assert [entry.state for entry in box.entries()] == ["queued", "queued", "sent"]
     assert len(box.entry(3)[3]) == 50_000
+    box.close()
+
+
+@pytest.mark.parametrize("step", [2, 3, 5, 7, 9, 10])
+def test_an_end_at_any_step_keeps_the_file_from_before_incidents(tmp_path: Path, step: int) -> None:
+    path = tmp_path / "outbox.db"
+    second_release(path)
+    subprocess.run([sys.executable, "-c", DIES, str(path), str(step)], cwd=ROOT, env={**os.environ}, check=False)
+    box = Outbox(path)
+    assert [entry.state for entry in box.entries()] == ["queued", "held", "sent"]
+    with box.looking() as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (VERSION,)
     box.close()

@@ -4,7 +4,7 @@ import json
 import logging
 import multiprocessing
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ from vxtray.core.parsers import Rejected, parse
 from vxtray.core.sources import bulk, importer
 from vxtray.core.sources.bulk import Job, Parsing, children_wanted, parse_job
 from vxtray.core.sources.importer import import_files
+from vxtray.core.store import Position
+from vxtray.core.store.committing import LineOf
 from vxtray.core.store.embedded import EmbeddedStore
 from vxtray.core.store.rows import COLUMNS, to_event
 
@@ -70,6 +72,36 @@ def line(n: int, text: str = "") -> bytes:
 
 def lines(first: int, last: int) -> bytes:
     return b"".join(map(line, range(first, last)))
+
+
+@pytest.mark.parametrize("helped", [False, pytest.param(True, marks=several)])
+def test_events_that_may_raise_alerts_know_their_lines(
+    store: EmbeddedStore, tmp_path: Path, request: pytest.FixtureRequest, helped: bool
+) -> None:
+    if helped:
+        request.getfixturevalue("at_once")
+    made = [b"no log\n" if n % 7 == 0 else b"\n" if n % 11 == 0 else line(n) for n in range(5000)]
+    log = tmp_path / "a.log"
+    log.write_bytes(b"".join(made))
+    told: list[str] = []
+    ours: list[LineOf] = []
+
+    class Asking:
+        """A store that asks for the line of each event."""
+
+        append_packed, position = store.append_packed, store.position
+
+        def append(
+            self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
+        ) -> tuple[int, int]:
+            told.extend(map(ours[-1], range(len(events))))
+            with pytest.raises(IndexError):
+                ours[-1](len(events))
+            return store.append(events, position=position, alerts=alerts)
+
+    import_files([log], Asking(), zone=PARIS, alerts=True, lines=ours.append)
+    assert told == [one.decode().rstrip("\n") for one in made if one.startswith(b"<30>")]
+    assert len(told) == store.count()
 
 
 @pytest.mark.parametrize(

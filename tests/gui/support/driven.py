@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSocketNotifier
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QSystemTrayIcon, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
 from shiboken6 import isValid
 
 from vxtray import app
 from vxtray.cli import handler
 from vxtray.core.paths import Profile
+from vxtray.gui.tray import Tray
 
 
 def place(rect: QRect) -> dict[str, object]:
@@ -61,8 +62,10 @@ def menu(text: str) -> dict[str, object] | None:
 
 
 def tray() -> dict[str, object] | None:
-    icons = [found for found in gc.get_objects() if isinstance(found, QSystemTrayIcon) and isValid(found)]
-    return place(icons[0].geometry()) if icons else None
+    """Return where the icon is, and what its shape says."""
+    trays = [found for found in gc.get_objects() if isinstance(found, Tray) and isValid(found)]
+    icon = trays[0].icon if trays else None
+    return place(icon.geometry()) | {"shape": trays[0].shape.value} if icon is not None else None
 
 
 def window() -> dict[str, object] | None:

@@ -8,18 +8,31 @@ from collections.abc import Mapping
 from datetime import tzinfo
 from types import MappingProxyType
 
-from vxtray.core.alerts.rules import Alert, Rule
+import msgspec
+
+from vxtray.core.alerts.incidents import SourceHistory
+from vxtray.core.alerts.rules import Alert
+from vxtray.core.alerts.tallying import said
+from vxtray.core.alerts.wording import (
+    BRACKETS,
+    OPENING_LIMIT,
+    PREFIX,
+    TONES,
+    first_upper,
+    footer,
+    in_subject,
+    kicker,
+    not_blocked,
+    opening,
+    whereabouts,
+)
 from vxtray.core.errors import N_
-from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.events import Action, Category, SecurityEvent
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.mail.render import ACTIONS, CATEGORIES, SEVERITIES, SHAPES, SUBJECT_LIMIT, Document, Reader, render
+from vxtray.core.mail.render import ACTIONS, CATEGORIES, SEVERITIES, SHAPES, Document, Reader, render
 
 #: Characters kept of a raw line: enough for any log family, little enough for a mail.
 _LINE_LIMIT = 2000
-
-_TONES: Mapping[Severity, str] = MappingProxyType(
-    {Severity.CRITICAL: "critical", Severity.HIGH: "warning", Severity.MEDIUM: "warning"}
-)
 
 _OUTCOMES: Mapping[Action, str] = MappingProxyType(
     {
@@ -33,18 +46,10 @@ _OUTCOMES: Mapping[Action, str] = MappingProxyType(
     }
 )
 
-_REASONS: Mapping[Rule, str] = MappingProxyType(
-    {
-        Rule.CRITICAL: N_("You get this mail because alerts for critical events are switched on (page “Alerts”)."),
-        Rule.WAF_BLOCKED: N_(
-            "You get this mail because alerts for blocked web attacks are switched on (page “Alerts”)."
-        ),
-        Rule.NEW_BAN: N_("You get this mail because alerts for new bans are switched on (page “Alerts”)."),
-        Rule.WAF_DETECTED: N_(
-            "You get this mail because alerts for detected web attacks are switched on (page “Alerts”)."
-        ),
-    }
-)
+#: From so many events in 24 hours on, a source does not merely try its luck.
+_INSISTENT = 10
+
+_IF_INSISTENT = N_("It was stopped, but this address keeps coming back: ban it, so that it no longer gets so far.")
 
 _IF_STOPPED = N_("It was stopped, so nothing has to be done at once. If the same address comes back, ban it.")
 
@@ -93,13 +98,16 @@ def alert_document(
     version: str = "",
     defang: bool = False,
     mask_internal: bool = False,
+    history: SourceHistory | None = None,
 ) -> Document:
-    """Write one alert for a reader. ``line`` is the log line that raised it, where it is known."""
+    """Write one alert for a reader.
+
+    ``line`` is the log line that raised it, where it is known, ``history`` what the store knows of its source.
+    """
     reader = Reader(language=language, zone=zone, defang=defang, mask_internal=mask_internal)
     event = alert.event
-    incident = _incident(event, reader)
     outcome = reader.translate(_OUTCOMES[event.action])
-    advice = reader.translate(_advice(event))
+    advice = reader.translate(_advice(event, history))
     severity = reader.translate(SEVERITIES[event.severity])
     banned = event.action is Action.BANNED
     what = reader.translate(N_("address banned")) if banned else _what(event, reader)
@@ -107,67 +115,65 @@ def alert_document(
         "alert",
         language,
         {
-            "kicker": " · ".join(filter(None, ("vxtray", one_line(host, 60)))),
+            "kicker": kicker(host, reader),
             "preheader": f"{outcome} {advice}",
             "heading": f"{SHAPES[event.severity]} "
             + reader.translate(N_("{severity}: {what}"), severity=severity, what=what),
-            "subheading": _first_upper(reader.moment(event.at)),
-            "tone": _TONES.get(event.severity, "accent"),
-            "sentences": [f"{_first_upper(incident)}.", outcome],
+            "subheading": first_upper(reader.moment(event.at)),
+            "tone": TONES.get(event.severity, "accent"),
+            "sentences": [f"{first_upper(_incident(event, reader, _what(event, reader)))}.", outcome],
             "strong": 2,
             "advice_title": reader.translate(N_("What to do next")),
             "advice": [advice],
             "facts_title": reader.translate(N_("The event")),
             "facts": _facts(event, reader),
+            "history_title": reader.translate(N_("What this source did")),
+            "history": history_facts(history, reader) if history is not None else [],
             "line_title": reader.translate(N_("The line in the log")),
             "line": reader.foreign(line, _LINE_LIMIT),
-            "footer": [reader.translate(_REASONS[alert.rule]), reader.signature(host, version)],
+            "footer": footer(alert.matched or (alert.rule,), host, version, reader),
         },
     )
-    subject = f"[vxtray] {_subject(event, reader, severity, incident)}"
-    return Document(subject=one_line(subject, SUBJECT_LIMIT), html=rendered.html, text=rendered.text)
+    return Document(subject=_subject(event, reader, severity), html=rendered.html, text=rendered.text)
 
 
-def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _what(event: SecurityEvent, reader: Reader, limit: int = 70) -> str:
+    return reader.foreign(said(event), limit) or reader.translate(CATEGORIES[event.category])
 
 
-#: Names that say no more than that the WAF counted something; the message then names the attack.
-_GENERIC = frozenset({"waf anomaly"})
-
-
-def _what(event: SecurityEvent, reader: Reader) -> str:
-    name = event.rule_name
-    if not name or (event.message and name.casefold() in _GENERIC):
-        name = event.message
-    return reader.foreign(name, 70) or reader.translate(CATEGORIES[event.category])
-
-
-def _incident(event: SecurityEvent, reader: Reader) -> str:
+def _incident(event: SecurityEvent, reader: Reader, what: str) -> str:
     """Return SQL injection on shop.example.com from 18.160.13.241 (China), as far as the event says so."""
-    what, target, source = _what(event, reader), reader.foreign(event.target, 50), reader.whence(event)
+    target, source = reader.foreign(event.target, 50), reader.whence(event)
     if event.action is Action.BANNED and source:
         return reader.translate(N_("{source} banned ({what})"), source=source, what=what)
-    if target and source:
-        return reader.translate(N_("{what} on {target} from {source}"), what=what, target=target, source=source)
-    if target:
-        return reader.translate(N_("{what} on {target}"), what=what, target=target)
-    if source:
-        return reader.translate(N_("{what} from {source}"), what=what, source=source)
-    return what
+    return whereabouts(what, target, source, reader)
 
 
-def _subject(event: SecurityEvent, reader: Reader, severity: str, incident: str) -> str:
-    if event.action is Action.BANNED:
-        return reader.translate(N_("{severity}: {what}"), severity=severity, what=incident)
-    action = reader.translate(ACTIONS[event.action])
-    return reader.translate(N_("{severity}: {incident}, {action}"), severity=severity, incident=incident, action=action)
+def _subject(event: SecurityEvent, reader: Reader, severity: str) -> str:
+    """Return what a lock screen shows; where it is too long, the verdict at its end stays."""
+    bare = msgspec.structs.replace(
+        event,
+        **{
+            name: str(getattr(event, name)).translate(BRACKETS)
+            for name in ("src_ip", "country", "dst_ip", "target_host")
+        },
+    )
+    incident = _incident(bare, reader, in_subject(said(event), reader, 70) or _what(bare, reader))
+    pattern, values = N_("{severity}: {what}"), {"severity": severity}
+    if event.action is not Action.BANNED:
+        pattern, values["action"] = N_("{severity}: {incident}, {action}"), reader.translate(ACTIONS[event.action])
+    frame = reader.translate(pattern, **values, what="", incident="")
+    incident = one_line(incident, OPENING_LIMIT - len(PREFIX) - len(frame))
+    return opening(reader.translate(pattern, **values, what=incident, incident=incident))
 
 
-def _advice(event: SecurityEvent) -> str:
-    if event.blocked:
-        return _ADVICE_STOPPED.get(event.category, _IF_STOPPED)
-    return _ADVICE_NOT_STOPPED[event.category]
+def _advice(event: SecurityEvent, history: SourceHistory | None) -> str:
+    if not event.blocked:
+        return _ADVICE_NOT_STOPPED[event.category]
+    if event.category in _ADVICE_STOPPED:
+        return _ADVICE_STOPPED[event.category]
+    insistent = history is not None and history.day_events >= _INSISTENT and event.action is not Action.BANNED
+    return _IF_INSISTENT if insistent else _IF_STOPPED
 
 
 def _facts(event: SecurityEvent, reader: Reader) -> list[tuple[str, str]]:
@@ -187,8 +193,62 @@ def _facts(event: SecurityEvent, reader: Reader) -> list[tuple[str, str]]:
         (N_("Requested address"), show(event.target_url, 300)),
         (N_("User"), show(event.user, 120)),
         (N_("Rule"), rule),
-        (N_("Score"), "" if event.score is None else reader.number(event.score)),
+        (N_("Anomaly score"), _score(event, reader)),
         (N_("Message"), show(event.message, 500)),
         (N_("Log of"), show(event.source, 60)),
     )
     return [(say(label), value) for label, value in pairs if value]
+
+
+def _score(event: SecurityEvent, reader: Reader) -> str:
+    if event.score is None:
+        return ""
+    return reader.translate_plural(
+        "{n} point: the sum of the rules that matched, not a probability",
+        "{n} points: the sum of the rules that matched, not a probability",
+        event.score,
+    )
+
+
+# --- what the source did ----------------------------------------------------------------------------------------------
+
+
+def history_facts(history: SourceHistory, reader: Reader) -> list[tuple[str, str]]:
+    """Return what a source did in the last 24 hours and 30 days as (label, value), without what is not known."""
+    say = reader.translate
+    pairs = (
+        (N_("Last 24 hours"), _done(history.day_events, history.day_blocked, reader)),
+        (N_("Last 30 days"), _done(history.month_events, history.month_blocked, reader)),
+        (N_("First seen"), _first_seen(history, reader)),
+        (N_("What it tried"), _tried(history, reader)),
+        (N_("Its targets"), reader.number(history.targets) if history.targets else ""),
+    )
+    return [(say(label), value) for label, value in pairs if value]
+
+
+def _done(events: int, blocked: int, reader: Reader) -> str:
+    """Return 213 events, all blocked."""
+    if events <= 1:
+        return reader.translate(N_("this event only"))
+    counted = reader.translate_plural("{n} event", "{n} events", events)
+    verdict = not_blocked(events, blocked, reader) or reader.translate(N_("all blocked"))
+    return f"{counted}, {verdict}"
+
+
+def _first_seen(history: SourceHistory, reader: Reader) -> str:
+    if history.first_at is None:
+        return ""
+    seen = reader.translate(N_("with this event")) if history.month_events <= 1 else reader.moment(history.first_at)
+    if history.known_since is None:
+        return seen
+    return reader.translate(
+        N_("{seen}; events are kept since {day}"),
+        seen=seen,
+        day=reader.day(history.known_since.astimezone(reader.zone).date(), "d MMMM yyyy"),
+    )
+
+
+def _tried(history: SourceHistory, reader: Reader) -> str:
+    unknown = reader.translate(N_("not named"))
+    named = [(reader.foreign(row.name, 70) or unknown, reader.number(row.events)) for row in history.top_rules]
+    return " · ".join(f"{name} ({events})" for name, events in named)

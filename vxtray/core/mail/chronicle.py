@@ -40,11 +40,12 @@ class Standing(StrEnum):
 #: Kinds of mails and of happenings by topic.
 _MAILS = {Topic.ALERTS: ("alert",), Topic.REPORTS: ("report",), Topic.TESTS: ("test",)}
 _HAPPENINGS = {
+    Topic.ALERTS: ("acknowledged", "storm", "storm_over"),
     Topic.REPORTS: ("skipped",),
     Topic.TESTS: ("tested",),
     Topic.SETTINGS: ("settings", "secret"),
     Topic.RUNS: ("started", "stopped"),
-    Topic.PAUSES: ("paused", "resumed"),
+    Topic.PAUSES: ("paused", "resumed", "silenced", "unsilenced"),
 }
 _STATES = {
     Standing.WAITING: (State.QUEUED, State.SENDING),

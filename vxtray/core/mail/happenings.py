@@ -25,6 +25,11 @@ _NAMES = {
     "why": N_("Reason"),
     "reply": N_("Server's words"),
     "released": N_("Mails that left then"),
+    "told": N_("Events told then"),
+    "events": N_("Events"),
+    "incidents": N_("Incidents"),
+    "rule": N_("Alert rule"),
+    "network": N_("Source"),
     "periods": N_("Periods"),
 }
 _HEADLINES = {
@@ -34,6 +39,11 @@ _HEADLINES = {
     "tested": N_("The server {server} took a test e-mail"),
     "paused": N_("Alert mails were paused"),
     "resumed": N_("Alert mails leave again"),
+    "silenced": N_("Alert mails were silenced: {silenced}"),
+    "unsilenced": N_("Alert mails leave again: {silenced}"),
+    "acknowledged": N_("Alerts were acknowledged: {title}"),
+    "storm": N_("A storm of alerts began: {title}"),
+    "storm_over": N_("A storm of alerts is over: {title}"),
 }
 _SKIPPED = {
     "daily": N_("Daily reports were skipped, for a newer one was due already: {periods}"),
@@ -57,10 +67,11 @@ def headline(happening: Happening) -> str:
     if what == "skipped":
         text = _SKIPPED.get(str(detail.get("report")), "")
     values = {name: shown(value) for name, value in detail.items()}
+    values["silenced"] = ", ".join(values[name] for name in ("rule", "network") if detail.get(name))
     if reason := values.get("why"):
         values["why"] = _(reason)  # an error's title
     return (
-        _(text, **{"version": "", "name": "", "server": "", "why": "", "periods": ""} | values)
+        _(text, **{"version": "", "name": "", "server": "", "why": "", "periods": "", "title": ""} | values)
         if text
         else one_line(what, _VALUE)
     )

@@ -110,7 +110,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         if self.words is None:
             return None
         if self.cause is Cause.RATE and self.until is not None:
-            return self.words.error(resumes=_clock_time(self.until, self.since))
+            return self.words.error(resumes=clock_time(self.until, self.since))
         return self.words.error()
 
 
@@ -196,7 +196,7 @@ def words_of(error: VxtrayError) -> Words:
     )
 
 
-def _clock_time(moment: datetime, now: datetime) -> str:
+def clock_time(moment: datetime, now: datetime) -> str:
     """Return 14:05 in this machine's zone, with the day where it is another one."""
     local, today = moment.astimezone(), now.astimezone().date()
     return f"{local:%H:%M}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"

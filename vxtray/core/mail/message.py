@@ -21,6 +21,10 @@ from vxtray.core.mail.protocol import ascii_host, require_wire_safe, sender_on_t
 
 SUBJECT_LIMIT = 200
 NAME_LIMIT = 100
+#: Message-IDs of a conversation that are told: the first ones and the last ones of more.
+REFERENCES_LIMIT = 20
+#: Octets of a Message-ID: a domain has at most 253 (RFC 1035).
+_MESSAGE_ID_LIMIT = 400
 #: Folding width; RFC 2045 wants at most 76 in encoded bodies.
 _WIDTH = 76
 _POLICY = policy.SMTP.clone(max_line_length=_WIDTH, cte_type="7bit")
@@ -64,6 +68,12 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     #: RFC 3834: nobody's holiday notice shall answer.
     auto_submitted: Literal["auto-generated", "auto-notified"] = "auto-generated"
+    #: RFC 5322 section 3.6.4: the mail that this one goes on from, and the conversation so far, oldest first.
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    #: The subject that the conversation began with: by this one Outlook keeps mails of different subjects together
+    #: ([MS-OXCMAIL], Thread-Topic).
+    topic: str = ""
 
 
 def new_message_id(domain: str) -> str:
@@ -122,12 +132,35 @@ def _headers(mail: Mail) -> list[str]:
     return [
         f"Date: {format_datetime(mail.date)}",
         f"Message-ID: {mail.message_id}",
+        *_conversation(mail),
         _from(mail),
         _to(mail.recipients),
-        "Subject: " + _folded(_phrase(one_line(mail.subject, SUBJECT_LIMIT), len("Subject: "))),
+        _text_field("Subject: ", mail.subject),
         f"Auto-Submitted: {mail.auto_submitted}",
         "X-Auto-Response-Suppress: All",
     ]
+
+
+def _conversation(mail: Mail) -> list[str]:
+    """Return In-Reply-To, References and Thread-Topic, as far as the mail is an answer."""
+    references = mail.references
+    if len(references) > REFERENCES_LIMIT:  # RFC 5322 sets no bound, servers do; the first one names the conversation
+        references = (references[0], *references[1 - REFERENCES_LIMIT :])
+    for identifier in (mail.in_reply_to, *references) if mail.in_reply_to else references:
+        if not _MESSAGE_ID.fullmatch(identifier) or len(identifier) > _MESSAGE_ID_LIMIT:
+            raise ValueError("not a Message-ID")
+    lines = []
+    if mail.in_reply_to:
+        lines.append(f"In-Reply-To: {mail.in_reply_to}")
+    if references:
+        lines.append("References: " + "\r\n ".join(references))
+    if mail.topic:
+        lines.append(_text_field("Thread-Topic: ", mail.topic))
+    return lines
+
+
+def _text_field(name: str, text: str) -> str:
+    return name + _folded(_phrase(one_line(text, SUBJECT_LIMIT), len(name)), len(name))
 
 
 def _from(mail: Mail) -> str:
@@ -137,7 +170,7 @@ def _from(mail: Mail) -> str:
         return f"From: <{address}>"
     # Only atoms stand bare; whatever has a meaning in an address list is hidden in encoded words.
     words = _phrase(name, len("From: "), plain=bool(_ATOMS.fullmatch(name)))
-    return "From: " + _folded([*words, f"<{address}>"])
+    return "From: " + _folded([*words, f"<{address}>"], len("Subject: "))
 
 
 def _to(recipients: tuple[str, ...]) -> str:
@@ -156,15 +189,15 @@ def _phrase(text: str, used: int, *, plain: bool = True) -> list[str]:
     words = text.split(" ")
     if safe and all(len(word) < _WIDTH - used for word in words):
         return words
-    return _encoded_words(text)
+    return _encoded_words(text, (_WIDTH - max(used, len("Subject: ")) - 11) // 4 * 3)
 
 
-def _encoded_words(text: str) -> list[str]:
+def _encoded_words(text: str, most: int) -> list[str]:
     """Cut at characters, not at bytes: each encoded word must decode by itself (RFC 2047 section 5)."""
     words, piece = [], b""
     for character in text:
         encoded = character.encode()
-        if len(piece) + len(encoded) > 42:  # 42 bytes make 56 of base64 and 68 with the frame
+        if len(piece) + len(encoded) > most:
             words.append(piece)
             piece = b""
         piece += encoded
@@ -178,11 +211,11 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _folded(words: list[str]) -> str:
+def _folded(words: list[str], used: int) -> str:
     """Join words by blanks, breaking lines before they get too long (RFC 5322 2.2.3)."""
     lines = [""]
     for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) + 1 > _WIDTH - len("Subject: "):
+        if lines[-1] and len(lines[-1]) + len(word) + 1 > _WIDTH - used:
             lines.append(word)
         else:
             lines[-1] += (" " if lines[-1] else "") + word

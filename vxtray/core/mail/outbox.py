@@ -109,6 +109,14 @@ class Outbox(Chronicle):
                 note(db, now, *happened)
         return added
 
+    def changing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Change mails, and what must agree with them, in one transaction, by the steps of ``rows`` and others."""
+        return self._transaction()
+
+    def looking(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """Read what steps of others wrote."""
+        return self._reading()
+
     # --- out ---------------------------------------------------------------------------------------------------------
 
     def deliver_due(
@@ -350,11 +358,9 @@ class Outbox(Chronicle):
             if not done:
                 raise UsageError(N_("Mail {id} is not cancelled any more."), "", id=was.id)
 
-    def release_held(self, now: datetime, *, forget: str = "") -> int:
-        """Queue every held mail, and forget the fact that held them, in one transaction; return how many mails."""
+    def release_held(self, now: datetime) -> int:
+        """Queue every mail that a pause of an earlier release held; return how many mails."""
         with self._transaction() as db:
-            if forget:
-                set_fact(db, forget, "")
             return db.execute(
                 "UPDATE mails SET state = 'queued', next_try_at = ?, waits_since = ? WHERE state = 'held'",
                 (as_text(now), as_text(now)),

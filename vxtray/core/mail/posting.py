@@ -20,10 +20,14 @@ def mail_of(
     recipients: tuple[str, ...],
     now: datetime,
     attachments: tuple[Attachment, ...] = (),
+    *,
+    in_reply_to: str = "",
+    references: tuple[str, ...] = (),
 ) -> Mail:
     """Return the message for these recipients (those of ``smtp`` where empty), of a size that servers take.
 
-    Raises ``NotConfigured``.
+    A mail that goes on with a conversation names the mail before it (``in_reply_to``) and all before it, the first one
+    first (``references``), by their Message-IDs. Raises ``NotConfigured``.
     """
     people = recipients or smtp.recipients
     if not smtp.from_address or not people:
@@ -39,11 +43,14 @@ def mail_of(
         date=now,
         images=document.images,
         attachments=attachments,
+        in_reply_to=in_reply_to,
+        references=references,
+        topic=document.topic,
     )
     return fitted(mail)
 
 
-def outgoing(key: str, kind: str, mail: Mail, *, held: bool = False, urgent: bool = False) -> Outgoing:
+def outgoing(key: str, kind: str, mail: Mail, *, urgent: bool = False) -> Outgoing:
     """Return the mail as the outbox keeps it; ``urgent`` lets it leave before all others."""
     return Outgoing(
         key=key,
@@ -53,6 +60,5 @@ def outgoing(key: str, kind: str, mail: Mail, *, held: bool = False, urgent: boo
         mail_from=mail.from_address,
         recipients=mail.recipients,
         data=compose(mail),
-        held=held,
         urgent=urgent,
     )

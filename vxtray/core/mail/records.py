@@ -98,6 +98,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     resend_of: int
 
 
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How sending goes: ``waiting`` counts queued mails, ``failing_since`` is the first failure of these after the last
+    success, and ``worked_at`` when mails last began to leave, after whatever failure came before (both aware, UTC).
+    """
+
+    waiting: int
+    failing_since: datetime | None = None
+    worked_at: datetime | None = None
+
+
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the history: ``at`` (ISO 8601, UTC), ``what`` (started, stopped, settings, secret, paused, ...).
 
@@ -111,6 +121,19 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _ENTRY = ", ".join(Entry.__struct_fields__)
+
+#: Attempts that brought nothing, though it was not the mail's own fault.
+_FAILURES = ", ".join(f"'{verdict}'" for verdict in ("server", "rate", "account", "later", "doubt"))
+#: By number, not by time: the clock may have been set. A failure farther back than these attempts is not looked for.
+_FAR = 1000
+_LAST_SENT = "SELECT max(id) FROM attempts WHERE outcome = 'sent'"
+_FIRST_SENT_AGAIN = f"""
+    SELECT at, seconds FROM attempts WHERE outcome = 'sent' AND id <= :last AND id > max(:last - {_FAR}, ifnull((
+        SELECT max(id) FROM attempts WHERE id < :last AND id > :last - {_FAR} AND outcome IN ({_FAILURES})), 0))
+    ORDER BY id LIMIT 1"""  # noqa: S608 - own words
+_FIRST_FAILURE = f"""
+    SELECT at FROM attempts WHERE id > :last AND outcome IN ({_FAILURES})
+        AND (SELECT state FROM mails WHERE id = attempts.mail) IN ('queued', 'sending') ORDER BY id LIMIT 1"""  # noqa: S608
 
 
 class Records(StateFile):
@@ -193,6 +216,18 @@ class Records(StateFile):
                 name: sum(db.execute(count, (state,)).fetchone()[0] for state in among)
                 for name, among in states.items()
             }
+
+    def progress(self) -> Progress:
+        """Return how sending goes, by the record of attempts."""
+        with self._reading() as db:
+            last = {"last": db.execute(_LAST_SENT).fetchone()[0] or 0}
+            sent = db.execute(_FIRST_SENT_AGAIN, last).fetchone()
+            failed = db.execute(_FIRST_FAILURE, last).fetchone()
+        return Progress(
+            waiting=self.counts()["queued"],
+            failing_since=datetime.fromisoformat(failed[0]) if failed else None,
+            worked_at=datetime.fromisoformat(sent[0]) + timedelta(seconds=sent[1]) if sent else None,
+        )
 
     def settled(self, since: datetime, until: datetime) -> dict[tuple[str, str], int]:
         """Return how many mails were settled in [since, until), by kind (``alert``, ...) and state."""

@@ -85,13 +85,15 @@ ACTIONS: Mapping[str, str] = MappingProxyType(
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What a mail says: ``subject`` is one line of at most 200 characters, ``html`` and ``text`` say the same.
 
-    ``images`` are those that the HTML shows by their ``cid``.
+    ``images`` are those that the HTML shows by their ``cid``. ``topic`` is the subject that the conversation began
+    with, "" where this document begins one.
     """
 
     subject: str
     html: str
     text: str
     images: tuple[Image, ...] = ()
+    topic: str = ""
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +110,8 @@ _ADDRESS = re.compile(
     r"|(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])"
 )
 _SCHEME = re.compile(r"\b(?:(h)tt|(f)t)(?=ps?://)", re.IGNORECASE)
+#: Mail programs make links of other schemes, of paths of Windows and of mail addresses, too.
+_OTHER_LINK = re.compile(r"(?<!hxxp)(?<!hxxps)(?<!fxp):(?=//)|(?<=\S)@(?=\w)|\\(?=\\)", re.IGNORECASE)
 _INNER_DOT = re.compile(r"(?<=\w)\.(?=\w)")
 _INTERNAL = tuple(
     ipaddress.ip_network(network)
@@ -144,8 +148,9 @@ def _mask_address(text: str) -> str:
 
 
 def defang(text: str) -> str:
-    """Make addresses and links in a text unclickable: hxxp://shop[.]example[.]com."""
+    r"""Make addresses and links in a text unclickable: hxxp://shop[.]example[.]com, a[@]example[.]com, [\]\server."""
     unlinked = _SCHEME.sub(lambda found: "hxx" if found[1] else "fx", text)
+    unlinked = _OTHER_LINK.sub(r"[\g<0>]", unlinked)
     return _INNER_DOT.sub("[.]", unlinked)
 
 
@@ -206,7 +211,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         """Return the country's name for an ISO 3166 alpha-2 code, the code itself where it is none."""
         from babel import Locale
 
-        return str(Locale.parse(self.language).territories.get(code, "") or one_line(code, 40))
+        return str(Locale.parse(self.language).territories.get(code, "") or self.foreign(code, 40))
 
     def foreign(self, text: str, limit: int = 200) -> str:
         """Return text that a log or a server wrote, fit to be shown (still to be escaped in HTML)."""
@@ -226,7 +231,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
         program = f"vxtray {one_line(version, 60)}".rstrip()
         if not host:
             return self.translate(N_("Sent by {program}."), program=program)
-        return self.translate(N_("Sent by {program} on {host}."), program=program, host=one_line(host, 60))
+        return self.translate(N_("Sent by {program} on {host}."), program=program, host=self.foreign(host, 60))
 
 
 # --- templates --------------------------------------------------------------------------------------------------------

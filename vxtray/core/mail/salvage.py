@@ -17,8 +17,8 @@ from vxtray.core.mail.schema import bring_up_to_date
 _MOST_MISSED = 2000
 
 _BESIDE = ("", "-wal", "-shm")
-_BY_NUMBER = ("mails", "contents", "attempts", "history")
-_BY_NAME = ("periods", "facts", "recipients")
+_BY_NUMBER = ("mails", "contents", "attempts", "history", "incidents")
+_BY_NAME = ("periods", "facts", "recipients", "letters", "tallies")
 
 
 class Salvaged(msgspec.Struct, frozen=True, kw_only=True):

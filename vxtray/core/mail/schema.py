@@ -11,7 +11,10 @@ from pathlib import Path
 
 from vxtray.core.errors import N_, StoreError
 
-VERSION = 2
+VERSION = 3
+
+#: The first layout with the bytes in a table of their own.
+_BYTES_APART = 2
 
 _TABLES = (
     """CREATE TABLE mails (
@@ -70,6 +73,61 @@ _TABLES = (
     "CREATE INDEX history_by_time ON history (at)",
 )
 
+#: Incidents of alerts: what each gathered (``tallies``; letter 0 is what stands in no mail yet), and its mails.
+#: ``severity`` of a tally is its rank.
+_INCIDENTS = (
+    """CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY,
+        shape TEXT NOT NULL,
+        urgent INTEGER NOT NULL,
+        opened_at TEXT NOT NULL,
+        last_at TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        source TEXT NOT NULL,
+        target TEXT NOT NULL,
+        why TEXT NOT NULL,
+        silence INTEGER NOT NULL,
+        title TEXT NOT NULL,
+        severity TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        untold INTEGER NOT NULL,
+        mails INTEGER NOT NULL,
+        next_at TEXT NOT NULL,
+        acknowledged_at TEXT NOT NULL,
+        closed_at TEXT NOT NULL,
+        thread TEXT NOT NULL DEFAULT '',
+        last_message_id TEXT NOT NULL DEFAULT ''
+    ) STRICT""",
+    "CREATE INDEX incidents_by_closing ON incidents (closed_at)",
+    """CREATE TABLE tallies (
+        incident INTEGER NOT NULL,
+        letter INTEGER NOT NULL,
+        rule TEXT NOT NULL,
+        source TEXT NOT NULL,
+        target TEXT NOT NULL,
+        what TEXT NOT NULL,
+        country TEXT NOT NULL,
+        severity INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        blocked INTEGER NOT NULL,
+        first_at TEXT NOT NULL,
+        last_at TEXT NOT NULL,
+        first_seq INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL,
+        PRIMARY KEY (incident, letter, rule, source, target, what)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE letters (
+        incident INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        mail INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        at TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        PRIMARY KEY (incident, number)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX letters_by_mail ON letters (mail)",
+)
+
 #: From the first release's layout: what is new, and the bytes in a table of their own.
 _FROM_FIRST = (
     "DROP INDEX IF EXISTS mails_by_state",
@@ -105,7 +163,8 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path) -> None:
     old = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'mails'").fetchone() is not None
     if old:
         _keep_copy(db, path.with_name(f"{path.name}.v{version}"))
-    _change(db, lambda: [db.execute(statement) for statement in (_FROM_FIRST if old else _TABLES)])
+    before = _TABLES if not old else _FROM_FIRST if version < _BYTES_APART else ()
+    _change(db, lambda: [db.execute(statement) for statement in (*before, *_INCIDENTS)])
 
 
 def _change(db: sqlite3.Connection, change: Callable[[], object]) -> None:

@@ -43,7 +43,8 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
 class Done(msgspec.Struct, frozen=True, array_like=True):
     """What became of them: as many events as ``stored``, in ``rows`` or in ``events``.
 
-    ``rejected`` holds index and reason (message id), ``by_format`` the events of each log family.
+    ``rejected`` holds index and reason (message id), ``by_format`` the events of each log family; ``uneven`` is that of
+    ``worker.Counted`` where there are events.
     """
 
     stored: int
@@ -52,6 +53,7 @@ class Done(msgspec.Struct, frozen=True, array_like=True):
     ignored: int
     rejected: list[tuple[int, str]]
     by_format: dict[str, int]
+    uneven: list[int]
 
 
 def outcome_of(text: str, log_format: str, zone: tzinfo, *, cut: bool) -> Outcome:
@@ -73,7 +75,8 @@ def parse_job(job: Job, zone: tzinfo) -> Done:
     for event in events:
         by_format[event.source] = by_format.get(event.source, 0) + 1
     rows = pack(events) if job.packed else None
-    return Done(len(events), rows, [] if job.packed else events, found.ignored, found.rejected, by_format)
+    given, uneven = ([], []) if job.packed else (events, found.uneven)
+    return Done(len(events), rows, given, found.ignored, found.rejected, by_format, uneven)
 
 
 def zone_name(zone: tzinfo) -> str:

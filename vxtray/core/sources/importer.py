@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,9 +19,11 @@ import msgspec
 from vxtray.core.errors import LogFileError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.parsers import Outcome
+from vxtray.core.parsers.worker import line_of
 from vxtray.core.sources.bulk import Done, Job, Parsing, outcome_of, zone_name
 from vxtray.core.sources.logfile import STDIN, Block, LogFile, Record, assembled, open_log
 from vxtray.core.store import Position, Rows
+from vxtray.core.store.committing import LineOf
 from vxtray.core.store.rows import pack
 
 #: Records that are parsed together; then progress is told and a wish to stop is heard.
@@ -75,6 +78,7 @@ class _Chunk(msgspec.Struct):
     path: str
     texts: list[str] = []
     raw: list[bytes] = []  # lines that need no more than to be parsed, instead of texts
+    given: Sequence[str | bytes] = ()  # either, where alerts may want to show them
     lines: list[int] = []
     cut: list[int] = []
     end: int = -1
@@ -113,16 +117,18 @@ class _Import:
         log_format: str,
         zone: tzinfo,
         alerts: bool,
+        lines: Callable[[LineOf], None] | None,
         rejected: Callable[[str, int, str], None] | None,
     ) -> None:
         self._store = store
         self._format = log_format
         self._zone_name = zone_name(zone)
         self._alerts = alerts
+        self._on_lines = lines if alerts else None
         self._on_rejected = rejected
         self._parsing = Parsing(zone)
         self._chunks: deque[_Chunk] = deque()
-        self._kept: list[Done] = []
+        self._kept: list[tuple[Done, Sequence[str | bytes]]] = []
         self._kept_records = self._settled = 0
         self._position: Position | None = None
         self._read = 0
@@ -196,6 +202,8 @@ class _Import:
         self._chunks.append(chunk)
         block = b"\n".join(chunk.raw) if chunk.raw else None
         job = Job(chunk.texts, chunk.cut, self._format, self._zone_name, not self._alerts, block)
+        if self._on_lines:
+            chunk.given = chunk.raw or chunk.texts
         chunk.raw, chunk.texts = [], []  # the job has them
         self._settle(self._parsing.feed(job), key)
 
@@ -208,7 +216,7 @@ class _Import:
             if self._on_rejected:
                 for index, reason in done.rejected:
                     self._on_rejected(chunk.path, chunk.lines[index], reason)
-            self._kept.append(done)
+            self._kept.append((done, chunk.given))
             self._kept_records += len(chunk.lines)
             if chunk.end >= 0 and not (chunk.open and done.rejected):
                 self._settled, self._position = len(self._kept), Position(key=key, offset=chunk.end)
@@ -222,16 +230,28 @@ class _Import:
         self._settled = self._kept_records = 0
         if position is None:
             return
-        if any(done.rows for done in kept):
-            rows = [done.rows or pack(done.events) for done in kept]
+        if any(done.rows for done, _ in kept):
+            rows = [done.rows or pack(done.events) for done, _ in kept]
             self._store.append_packed(rows, position=position, alerts=self._alerts)
         else:
-            events = [event for done in kept for event in done.events]
+            if self._on_lines:
+                self._on_lines(partial(_line_of, kept))
+            events = [event for done, _ in kept for event in done.events]
             self._store.append(events, position=position, alerts=self._alerts)
-        for done in kept:
+        for done, _ in kept:
             self.stored += done.stored
             for source, count in done.by_format.items():
                 self.by_format[source] = self.by_format.get(source, 0) + count
+
+
+def _line_of(kept: Sequence[tuple[Done, Sequence[str | bytes]]], event: int) -> str:
+    """Return the line of one of their events, counted over all of them."""
+    for done, given in kept:
+        if event < len(done.events):
+            found = given[line_of(event, done.uneven)]
+            return found if isinstance(found, str) else found.decode("utf-8", "replace")
+        event -= len(done.events)
+    raise IndexError
 
 
 def remembered(store: Remembers, log: LogFile) -> int:
@@ -246,6 +266,7 @@ def import_files(
     format: str = "auto",  # noqa: A002 - the command line's own word
     zone: tzinfo,
     alerts: bool = False,
+    lines: Callable[[LineOf], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
     stdin: BinaryIO | None = None,
@@ -253,16 +274,17 @@ def import_files(
 ) -> ImportResult:
     """Read files into the store, each line once.
 
-    ``format`` and ``zone`` as for ``parsers.parse``; ``alerts`` lets old lines raise alerts. ``progress`` gets bytes
-    done and in all (0 when not known) of the files on disk; ``rejected`` gets path, line number and the reason as an
-    English message id. ``stop`` ends it early; what was read is kept.
+    ``format`` and ``zone`` as for ``parsers.parse``; ``alerts`` lets old lines raise alerts, and ``lines`` then gets
+    before each batch what knows the lines of its events. ``progress`` gets bytes done and in all (0 when not known) of
+    the files on disk; ``rejected`` gets path, line number and the reason as an English message id. ``stop`` ends it
+    early; what was read is kept.
 
     Raises ``LogFileError`` before anything is read where one of the files cannot be opened, and in the middle where
     one turns out to be damaged (what came before is kept); ``StoreError`` from the store.
     """
     began = time.monotonic()
     total = sum(_size(path) for path in paths)
-    run = _Import(store, log_format=format, zone=zone, alerts=alerts, rejected=rejected)
+    run = _Import(store, log_format=format, zone=zone, alerts=alerts, lines=lines, rejected=rejected)
     done = 0
     stopped = False
     with contextlib.closing(run):

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,6 +323,26 @@ class EventStore(Protocol):
 
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first."""
+
+    def pages(self, kinds: Collection[Kind], since: datetime, until: datetime) -> Pages:
+        """Return the events of these kinds in [since, until), in order of their times; memory stays flat."""
+
+    def count_kinds(
+        self,
+        kinds: Collection[Kind],
+        since: datetime,
+        until: datetime,
+        *,
+        rule_ids: Collection[str] = (),
+        networks: Collection[str] = (),
+    ) -> list[KindCount]:
+        """Count the events of these kinds in [since, until), by some rule numbers and the addresses in networks too.
+
+        ``networks`` (CIDR) may bring addresses that are in none of them, never leave one out.
+        """
+
+    def source_record(self, address: str, now: datetime) -> SourceRecord:
+        """Return what is known of a source address, as it is stored, up to ``now``."""
 
     def last_seq(self) -> int:
         """Return the highest seq given so far, 0 for an empty store."""

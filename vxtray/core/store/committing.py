@@ -5,8 +5,13 @@ from collections.abc import Callable, Sequence
 from vxtray.core.events import SecurityEvent
 from vxtray.core.store import EventStore, Position, Rows
 
-#: Told after a commit: the store, the first seq, the events in order, and whether they may raise alerts.
-Committed = Callable[[int, list[SecurityEvent], bool], None]
+#: Returns the log line, or the record of several lines, of one of the events just stored, counted from 0.
+#: At most 256 KiB, as the log wrote it. To be kept no longer than by the call that got it: it holds all the lines.
+LineOf = Callable[[int], str]
+
+#: Told after a commit: the first seq, the events in order, whether they may raise alerts, and what knows their lines
+#: (None where nobody does).
+Committed = Callable[[int, list[SecurityEvent], bool, LineOf | None], None]
 
 
 class CommittingStore:
@@ -17,13 +22,19 @@ class CommittingStore:
         self._store = store
         self._committed = committed
         self._imported = imported
+        self._lines: LineOf | None = None
+
+    def lines_are(self, lines: LineOf) -> None:
+        """Say what knows the lines of the events that are appended next."""
+        self._lines = lines
 
     def append(
         self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
     ) -> tuple[int, int]:
         """Store a batch and tell of it."""
         first, last = self._store.append(events, position=position, alerts=alerts)
-        self._committed(first, list(events), alerts)
+        lines, self._lines = self._lines, None
+        self._committed(first, list(events), alerts, lines)
         return first, last
 
     def append_packed(

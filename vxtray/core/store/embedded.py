@@ -25,6 +25,7 @@ from vxtray.core.store import (
     Rows,
     Summary,
     Totals,
+    alerting,
     migrations,
     queries,
     retention,
@@ -32,8 +33,9 @@ from vxtray.core.store import (
 )
 from vxtray.core.store.connecting import connect
 from vxtray.core.store.faults import explained
+from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
 from vxtray.core.store.queries import naive_utc
-from vxtray.core.store.rows import COLUMNS, pack, table, to_event
+from vxtray.core.store.rows import pack, table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 5.0  # for the answers that are still being found, which are broken off
-_CHUNK = 1000  # events that ``alertable`` reads at a time
 
 
 _ANY_TABLE = "SELECT count(*) FROM duckdb_tables()"
@@ -156,16 +157,29 @@ class EmbeddedStore:
 
         Between two events nothing is held open, so the caller may take its time and append meanwhile.
         """
+        return alerting.alertable(self._reading, after)
+
+    def pages(self, kinds: Collection[Kind], since: datetime, until: datetime) -> Pages:
+        """Return the events of these kinds in [since, until), in order of their times."""
+        return alerting.pages(self._reading, kinds, since, until, up_to_seq=self._last_seq)
+
+    def count_kinds(
+        self,
+        kinds: Collection[Kind],
+        since: datetime,
+        until: datetime,
+        *,
+        rule_ids: Collection[str] = (),
+        networks: Collection[str] = (),
+    ) -> list[KindCount]:
+        """Count the events of these kinds in [since, until). Raises ``StoreError``, ``ValueError`` for no network."""
         with self._reading() as cursor:
-            batches = cursor.execute(
-                "SELECT first_seq, last_seq FROM batches WHERE alerts AND last_seq > ? ORDER BY first_seq", [after]
-            ).fetchall()
-        sql = f"SELECT {COLUMNS} FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608 - constants
-        for first, last in _joined(batches):
-            for begin in range(max(first, after + 1), last + 1, _CHUNK):
-                with self._reading() as cursor:
-                    rows = cursor.execute(sql, [begin, min(begin + _CHUNK - 1, last)]).fetchall()
-                yield from map(to_event, rows)
+            return alerting.count_kinds(cursor, kinds, since, until, rule_ids=rule_ids, networks=networks)
+
+    def source_record(self, address: str, now: datetime) -> SourceRecord:
+        """Return what is known of a source address up to ``now``."""
+        with self._reading() as cursor:
+            return alerting.source_record(cursor, address, now)
 
     def last_seq(self) -> int:
         """Return the highest seq given so far, 0 for an empty store; it stays when events are pruned."""
@@ -358,20 +372,6 @@ def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStor
             return store, log_aside
     _move(path, aside)
     return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), aside
-
-
-def _joined(batches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Make one range of each run of batches that follow each other."""
-    run: tuple[int, int] | None = None
-    for first, last in batches:
-        if run is not None and first == run[1] + 1:
-            run = run[0], last
-            continue
-        if run is not None:
-            yield run
-        run = first, last
-    if run is not None:
-        yield run
 
 
 def _free_name(path: Path) -> Path:

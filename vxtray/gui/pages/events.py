@@ -15,6 +15,7 @@ from vxtray.core.events import SecurityEvent
 from vxtray.core.export import ExportFormat
 from vxtray.core.notices import EventsStored, Notice
 from vxtray.core.reports.period import machine_zone
+from vxtray.core.store import EventQuery
 from vxtray.core.texts import _, plural
 from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
@@ -51,6 +52,7 @@ class EventsPage(Page):
         self._stale = True
         self._counting = False
         self._count_wanted = False
+        self._one_wanted = False
         self.filters = EventFilters(context.service.clock)
         self.filters.changed.connect(self.search)
         self.export = EventsExport(context)
@@ -121,6 +123,11 @@ class EventsPage(Page):
         if self.isVisible():
             self.search()
 
+    def show_only(self, query: EventQuery) -> None:
+        """Show what a query finds, with the filters set to it."""
+        self._asked = True  # else the first visit would search for everything first
+        self.filters.only(query)
+
     @Slot()
     def search(self) -> None:
         """Search for what the filters say."""
@@ -129,6 +136,11 @@ class EventsPage(Page):
         self._looking.stop()
         self.model.show(self.filters.query())
 
+    def show_event(self, seq: int) -> None:
+        """Show one event with its details, by its number in the store."""
+        self._one_wanted = True
+        self.filters.only_event(seq)
+
     @Slot(bool)
     def _loaded(self, stored: bool) -> None:
         self._news_row.hide()
@@ -136,6 +148,9 @@ class EventsPage(Page):
         self._stored, self._counted = stored, False
         self.filters.setVisible(stored or self.filters.active)
         self._show_found()
+        if self._one_wanted and self.model.rowCount() == 1:
+            self.table.setCurrentIndex(self.model.index(0, 0))
+        self._one_wanted = False
 
     @Slot()
     def _show_found(self) -> None:
@@ -207,6 +222,8 @@ class EventsPage(Page):
         """Say how many events came since, or show them where there was nothing to read."""
         self._stale = False
         shown = self.model.query
+        if self.filters.query().up_to_seq:  # one event, to which nothing is added
+            return
         if not shown.up_to_seq:
             self.search()
             return

@@ -32,7 +32,7 @@ class EventFilters(QWidget):
 
     def __init__(self, clock: Callable[[], datetime], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._rule = ""
+        self._rule, self._seq = "", 0
         self.text = search_field(_("Search rules, messages, targets, users, addresses"), _("Search events"), 200)
         self.source = search_field(_("Address or network"), _("Source address or network"), 150)
         self._period = Period(clock)
@@ -48,6 +48,9 @@ class EventFilters(QWidget):
         )
         self.rule = button("")
         self.rule.hide()
+        self.event_chip = button(_("Only one event") + "  ✕")
+        self.event_chip.setAccessibleName(_("No longer only one event"))
+        self.event_chip.hide()
         self.clear_button = link_button(_("Clear filters"))
         self.clear_button.hide()
         column = QVBoxLayout(self)
@@ -59,7 +62,7 @@ class EventFilters(QWidget):
         row.addWidget(self.source, 1)
         column.addLayout(row)
         choices = (self.range, self.category, self.action, self.severity)
-        column.addWidget(FlowRow(*choices, self._period.moments, self.rule, self.clear_button, gap=8))
+        column.addWidget(FlowRow(*choices, self._period.moments, self.rule, self.event_chip, self.clear_button, gap=8))
         self._typing = QTimer(self, singleShot=True, interval=TYPING_MS)
         self._typing.timeout.connect(self._settled)
         self._connect()
@@ -73,6 +76,7 @@ class EventFilters(QWidget):
         for choice in (self.range, self.category, self.action, self.severity):
             choice.currentIndexChanged.connect(lambda _index: self._settled())
         self.rule.clicked.connect(lambda: self.only_rule(""))
+        self.event_chip.clicked.connect(self.clear)
         self.clear_button.clicked.connect(self.clear)
 
     @property
@@ -94,6 +98,8 @@ class EventFilters(QWidget):
             source=self.source.text().strip(),
             rule=self._rule,
             text=self.text.text().strip(),
+            after_seq=max(self._seq - 1, 0),
+            up_to_seq=self._seq,
         )
 
     def clear(self) -> None:
@@ -104,23 +110,49 @@ class EventFilters(QWidget):
             choice.blockSignals(False)
         self.text.clear()
         self.source.clear()
-        self._rule = ""
+        self._rule, self._seq = "", 0
+        self._settled()
+
+    def only_event(self, seq: int) -> None:
+        """Want one event by its number in the store."""
+        self.blockSignals(True)  # one search, not two
+        self.clear()
+        self.blockSignals(False)
+        self._seq = seq
+        self._settled()
+
+    def only(self, query: EventQuery) -> None:
+        """Want what a query says; of its sets, the choices show one entry."""
+        for choice, value in (
+            (self.category, next(iter(query.categories), None)),
+            (self.action, next(iter(query.actions), None)),
+            (self.severity, query.severity),
+        ):
+            choice.blockSignals(True)  # one search, not four
+            choice.setCurrentIndex(max(choice.findData(value), 0))
+            choice.blockSignals(False)
+        self._period.show_span(query.since, query.until)
+        for field, text in ((self.source, query.source), (self.text, query.text)):
+            field.setText(text)
+        self._rule, self._seq = query.rule, 0
         self._settled()
 
     def only_source(self, address: str) -> None:
         """Want the events of one address."""
         self.source.setText(address)
+        self._seq = 0
         self._settled()
 
     def only_rule(self, rule: str) -> None:
         """Want the events of one rule, "" for all."""
-        self._rule = rule
+        self._rule, self._seq = rule, 0
         self._settled()
 
     def _settled(self) -> None:
         self._typing.stop()
         self._period.show_fields()
         self.clear_button.setVisible(self.active)
+        self.event_chip.setVisible(bool(self._seq))
         shown = one_line(self._rule, 40)
         self.rule.setVisible(bool(self._rule))
         self.rule.setText(_("Rule: {rule}", rule=shown).replace("&", "&&") + "  ✕")

@@ -130,13 +130,14 @@ class EventsModel(QAbstractTableModel):
             opened = store()
             if not (seq := opened.last_seq()) or search != self._search:  # another search was begun meanwhile
                 return First(Found([], None), 0, stored=False)
-            bounded = msgspec.structs.replace(query, up_to_seq=seq)
+            bounded = msgspec.structs.replace(query, up_to_seq=min(seq, query.up_to_seq or seq))
             found = opened.look(bounded, limit=PAGE, seconds=_FIRST_SECONDS)
             return First(found, seq, stored=bool(found.events) or opened.count() > 0)
 
         def done(first: First) -> None:
             if search == self._search:
-                self._begin(msgspec.structs.replace(query, up_to_seq=first.seq), first)
+                up_to = min(first.seq, query.up_to_seq or first.seq)
+                self._begin(msgspec.structs.replace(query, up_to_seq=up_to), first)
 
         self._bridge.run(work, done, lambda error: self._fault(search, error), owner=self, quick=True)
 

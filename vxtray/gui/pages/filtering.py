@@ -1,16 +1,13 @@
 """What the rows of filters are made of: search fields, choices and a period of time. GUI thread only."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from PySide6.QtCore import QDateTime, Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QComboBox, QDateTimeEdit, QLineEdit
+from PySide6.QtWidgets import QComboBox, QLineEdit
 
-from vxtray.core import texts
 from vxtray.core.texts import N_, _
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import ChoiceField, FlowRow, plain_label
+from vxtray.gui.widgets import ChoiceField, FlowRow, MomentField, plain_label
 
 #: How long typing is waited for, in ms.
 TYPING_MS = 300
@@ -24,28 +21,6 @@ _RANGES = (
     (timedelta(days=30), N_("Last 30 days")),
 )
 _FROM_TO = "from-to"
-
-
-class MomentField(QDateTimeEdit):
-    """A day and a time on this machine's clock."""
-
-    def __init__(self, name: str, moment: datetime) -> None:
-        super().__init__(QDateTime.fromSecsSinceEpoch(int(moment.timestamp())))
-        self.setAccessibleName(name)
-        self.setDisplayFormat("dd/MM/yyyy HH:mm" if texts.current() == "fr" else "yyyy-MM-dd HH:mm")
-        self.lineEdit().setTextMargins(theme().px(8), 0, 0, 0)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-
-    def moment(self) -> datetime:
-        """Return the time that is shown, aware."""
-        return datetime.fromtimestamp(self.dateTime().toSecsSinceEpoch(), UTC)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Change by the wheel only with the focus."""
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
 
 
 class Period:
@@ -73,6 +48,17 @@ class Period:
         if length == _FROM_TO:
             return self.since.moment(), self.until.moment()
         return (None if length is None else self._clock() - length), None
+
+    def show_span(self, since: datetime | None, until: datetime | None) -> None:
+        """Choose from when until when, or any time where there is no beginning; tells nobody."""
+        self.choice.blockSignals(True)
+        self.choice.setCurrentIndex(self.choice.count() - 1 if since is not None else 0)
+        self.choice.blockSignals(False)
+        for field, moment in ((self.since, since), (self.until, until or self._clock())):
+            if moment is not None:
+                field.blockSignals(True)
+                field.show_moment(moment)
+                field.blockSignals(False)
 
     def show_fields(self) -> None:
         """Show the two fields where the choice asks for them."""

@@ -76,6 +76,12 @@ def mark_of(line: Line) -> Mark | None:
     return mark._replace(word=_(mark.word))
 
 
+def mark_of_state(state: str) -> Mark:
+    """Return a state of the outbox as it is drawn."""
+    mark = _MARKS[State(state)]
+    return mark._replace(word=_(mark.word))
+
+
 def all_words() -> list[str]:
     """Return the word of every state, to measure by."""
     return [_(mark.word) for mark in (*_MARKS.values(), _PARTLY)]
@@ -131,7 +137,7 @@ def attempt_words(stage: str, outcome: str, seconds: float) -> str:
 def why_waits(mail: Entry, waiting: Waiting | None, paused: datetime | None, now: datetime, *, configured: bool) -> str:
     """Return why a mail does not leave now and when it is tried next, "" for one that does not wait."""
     if mail.state == State.HELD:
-        until = _clock_time(paused, now) if paused is not None else ""
+        until = clock_time(paused, now) if paused is not None else ""
         held = _("Alert mails are paused until {time}; then this one leaves.", time=until)
         return held if until else _("Alert mails are paused; this one leaves when the pause ends.")
     if mail.state == State.SENDING:
@@ -152,7 +158,7 @@ def why_waits(mail: Entry, waiting: Waiting | None, paused: datetime | None, now
         moments.append(waiting.until)
     if (due := max(moments)) <= now:
         return " ".join(filter(None, (reason, _("It is tried in a moment."))))
-    return " ".join(filter(None, (reason, _("It is tried again at {time}.", time=_clock_time(due, now)))))
+    return " ".join(filter(None, (reason, _("It is tried again at {time}.", time=clock_time(due, now)))))
 
 
 def lost_words(count: int) -> str:
@@ -160,7 +166,8 @@ def lost_words(count: int) -> str:
     return plural("{n} mail could not be delivered.", "{n} mails could not be delivered.", count)
 
 
-def _clock_time(moment: datetime, now: datetime) -> str:
+def clock_time(moment: datetime, now: datetime) -> str:
+    """Return the time on this machine's clock, with the day where it is not today."""
     local, language = moment.astimezone(), texts.current()
     time = texts.format_time(local, language)
     if local.date() == now.astimezone().date():

@@ -7,6 +7,7 @@ from datetime import datetime
 from PySide6.QtCore import QTimer, Signal, Slot
 
 from vxtray.core import texts
+from vxtray.core.mail.plaintext import one_line
 from vxtray.core.reports.period import Cadence
 from vxtray.core.status import State, state_of
 from vxtray.core.texts import N_, _, plural
@@ -14,6 +15,7 @@ from vxtray.core.troubles import Trouble
 from vxtray.gui.actions import Actions
 from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
+from vxtray.gui.glance import short_moment
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, Card, EmptyState, Figure, Kind, Page, Tiles, button, plain_label
 
@@ -34,7 +36,11 @@ _MENDED_BY = {
     "source": "sources",
     "silent": "sources",
     "undelivered": "lost",
+    "disk": "help",
 }
+
+#: Storms shown one by one.
+_STORMS = 3
 
 
 class OverviewPage(Page):
@@ -45,13 +51,18 @@ class OverviewPage(Page):
 
     page_wanted = Signal(str)
 
-    def __init__(self, context: Context, actions: Actions) -> None:
+    def __init__(self, context: Context, actions: Actions, in_tray: Callable[[], bool]) -> None:
+        """``in_tray`` says whether there is an icon in a tray; where not, its menu is a button here."""
         report = button(_("Send a report now"))
         report.setMenu(actions.report_menu(report))
         test = button(_("Send test e-mail"))
         test.clicked.connect(actions.send_test.trigger)
-        super().__init__(_("Overview"), "", (test, report))
+        self._menu = button(_("Menu"))
+        self._menu.setMenu(actions.program_menu(self._menu))
+        super().__init__(_("Overview"), "", (test, report, self._menu))
+        self._in_tray = in_tray
         self._context = context
+        self._glance = actions.glance
         self._buttons = (test, report)
         self._empty = EmptyState(
             "mail",
@@ -66,7 +77,7 @@ class OverviewPage(Page):
         self._next = Figure(_("Next report"))
         self._last = Figure(_("Last mail"))
         self._queue = Figure(_("Mail queue"))
-        self._alerts = Figure(_("Alerts"))
+        self._alerts = Figure(_("Alerts today"))
         self._figures = Tiles((self._next, self._last, self._queue, self._alerts))
         self._banners: list[Banner] = []
         self._dismissals = {
@@ -90,6 +101,7 @@ class OverviewPage(Page):
         self._soon.timeout.connect(self._look)
         context.bridge.noticed.connect(self._noticed)
         follow(self, context.model, lambda _change: self.refresh())
+        self._glance.changed.connect(self._look)
         self.refresh()
 
     @Slot(object)
@@ -112,6 +124,7 @@ class OverviewPage(Page):
         self._events.setVisible(configured)
         for one in self._buttons:
             one.setVisible(configured)
+        self._menu.setVisible(not self._in_tray())
         self.set_words(*self._headline(service.troubles()))
         self._show_figures()
         self._show_troubles(service.troubles())
@@ -120,6 +133,10 @@ class OverviewPage(Page):
         state = state_of(self._context.service)
         if state is State.NOT_CONFIGURED:
             return _("Welcome to vxtray"), _("Nothing is sent yet.")
+        if left := self._glance.alerts.unacknowledged:
+            return plural("{n} alert waits for you", "{n} alerts wait for you", left), (
+                self._glance.last_critical_words() or _("Look at them, then acknowledge them.")
+            )
         if state is State.PAUSED:
             until = self._context.service.paused_until()
             shown = texts.format_time(until.astimezone(), texts.current()) if until else ""
@@ -165,21 +182,59 @@ class OverviewPage(Page):
         waiting = texts.format_number(counts["queued"], language)
         idle = _("Waiting to be sent") if counts["queued"] else _("Nothing waits.")
         self._queue.show_figure(_("Mail queue"), waiting, beside or idle)
-        alerts = service.settings.alerts
-        on = sum((alerts.critical, alerts.waf_blocked, alerts.waf_detected, alerts.new_ban))
-        paused = service.paused_until() is not None
-        self._alerts.show_figure(
-            _("Alerts"), _("Paused") if paused else _("{on} of 4 on", on=on), _("Critical events, web attacks, bans")
-        )
+        self._show_alerts()
+
+    def _show_alerts(self) -> None:
+        service, now = self._context.service, self._glance.alerts
+        switches = service.settings.alerts
+        on = sum((switches.critical, switches.waf_blocked, switches.waf_detected, switches.new_ban))
+        held = plural("{n} held", "{n} held", now.held) if now.held else _("none held")
+        beside = f"{plural('{n} event told', '{n} events told', now.events_today)}, {held}"
+        if (until := service.paused_until()) is not None:
+            figure, beside = _("Paused"), f"{_('until {time}', time=short_moment(until, self._now()))}, {held}"
+        elif now.mails_today:
+            figure = plural("{n} mail", "{n} mails", now.mails_today)
+        else:
+            figure, beside = _("None"), held if now.held else _("{on} of 4 switched on", on=on)
+        self._alerts.show_figure(_("Alerts today"), figure, beside)
+
+    def _alert_banners(self) -> list[Banner]:
+        """Return what waits for a person, the storms that go on, and what is held, each with its button."""
+        now, clock = self._glance.alerts, self._now()
+        told: list[tuple[Kind, str, str]] = []
+        if now.unacknowledged:
+            words = plural("{n} alert waits for you.", "{n} alerts wait for you.", now.unacknowledged)
+            critical = now.last_critical
+            where = f"alerts:{critical.id}" if critical is not None and critical.acknowledged_at is None else "alerts"
+            told.append((Kind.CRITICAL, words, where))
+        for storm in now.storms[:_STORMS]:
+            events = plural("{n} event", "{n} events", storm.events)
+            since = short_moment(storm.opened_at, clock)
+            words = _(
+                "Storm since {time}: {events}, {what}", time=since, events=events, what=one_line(storm.title, 120)
+            )
+            told.append((Kind.WARNING, words, f"alerts:{storm.id}"))
+        if len(now.storms) > _STORMS:
+            more = plural("{n} more storm", "{n} more storms", len(now.storms) - _STORMS)
+            told.append((Kind.WARNING, more, "alerts"))
+        if now.held:
+            words = plural("{n} event is held and told later.", "{n} events are held and told later.", now.held)
+            told.append((Kind.INFO, words, "alerts"))
+        return [self._alert_banner(*one) for one in told]
+
+    def _alert_banner(self, kind: Kind, words: str, where: str) -> Banner:
+        banner = Banner(kind, words, _("Show me"))
+        banner.activated.connect(lambda: self.page_wanted.emit(where))
+        return banner
 
     def _show_troubles(self, troubles: list[Trouble]) -> None:
         for banner in self._banners:
             banner.hide()
             banner.deleteLater()
-        self._banners = [self._banner(trouble) for trouble in troubles]
+        self._banners = [*self._alert_banners(), *map(self._banner, troubles)]
         for banner in self._banners:
             self._trouble_card.add(banner)
-        self._trouble_card.setVisible(bool(troubles))
+        self._trouble_card.setVisible(bool(self._banners))
 
     def _banner(self, trouble: Trouble) -> Banner:
         text = words(trouble.error)

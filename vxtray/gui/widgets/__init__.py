@@ -7,7 +7,7 @@ from vxtray.gui.widgets.arranged import Beside, FlowRow, Tiles
 from vxtray.gui.widgets.buttons import Button, button, link_button, primary_button
 from vxtray.gui.widgets.card import Card, EmptyState, Figure, separator
 from vxtray.gui.widgets.facts import Facts
-from vxtray.gui.widgets.fields import ChoiceField, NumberField, TimeField, mark
+from vxtray.gui.widgets.fields import ChoiceField, MomentField, NumberField, TimeField, mark
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
 from vxtray.gui.widgets.page import Page, PageHeading
 from vxtray.gui.widgets.scrolling import scrolled
@@ -26,6 +26,7 @@ __all__ = [
     "Figure",
     "FlowRow",
     "Kind",
+    "MomentField",
     "NavItem",
     "NumberField",
     "Page",

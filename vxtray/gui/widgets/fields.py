@@ -1,11 +1,13 @@
 """Fields for numbers, times and choices that leave the wheel to the page until they have the focus. GUI thread only."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QDateTime, QEvent, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QSpinBox, QTimeEdit, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QDateTimeEdit, QSpinBox, QTimeEdit, QWidget
 
+from vxtray.core import texts
 from vxtray.gui.theme import theme
 
 
@@ -64,6 +66,25 @@ class TimeField(_SpinField, QTimeEdit):
         super().__init__(parent)
         self.setDisplayFormat("HH:mm")
         self._prepare()
+
+
+class MomentField(_SpinField, QDateTimeEdit):
+    """A day and a time on this machine's clock."""
+
+    def __init__(self, name: str, moment: datetime, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.show_moment(moment)
+        self.setAccessibleName(name)
+        self.setDisplayFormat("dd/MM/yyyy HH:mm" if texts.current() == "fr" else "yyyy-MM-dd HH:mm")
+        self._prepare()
+
+    def moment(self) -> datetime:
+        """Return the time that is shown, aware."""
+        return datetime.fromtimestamp(self.dateTime().toSecsSinceEpoch(), UTC)
+
+    def show_moment(self, moment: datetime) -> None:
+        """Show another time."""
+        self.setDateTime(QDateTime.fromSecsSinceEpoch(int(moment.timestamp())))
 
 
 class ChoiceField(QComboBox):

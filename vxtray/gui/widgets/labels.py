@@ -26,11 +26,26 @@ class PlainLabel(QLabel):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self._placed = False
+        self._room = ""
         self.setText(text)
 
     def setText(self, text: str) -> None:
         """Show ``text``; long runs get invisible places to break, which no copy takes along."""
         super().setText(_LONG_RUN.sub(_breakable, text))
+
+    def keep_room(self, text: str) -> None:
+        """Never be lower than ``text`` would be, so that nothing beneath moves when it comes late or changes."""
+        self._room = text
+        self.setAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignTop)
+        self.updateGeometry()
+
+    def heightForWidth(self, width: int) -> int:
+        """Return the height of the text at a width, both in px."""
+        tall = super().heightForWidth(width)
+        if not self._room or tall < 0:
+            return tall
+        kept = self.fontMetrics().boundingRect(0, 0, width, 10_000, int(Qt.TextFlag.TextWordWrap), self._room)
+        return max(tall, kept.height())
 
     def text(self) -> str:
         """Return the text as it was given."""

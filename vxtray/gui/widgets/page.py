@@ -32,7 +32,8 @@ class PageHeading(QWidget):
         column.addWidget(self._title)
         column.addWidget(self._subtitle)
         self._actions = FlowRow(*actions)
-        self._actions.setVisible(bool(actions))
+        if not actions:
+            self._actions.hide()  # shown without a parent yet, it would be a window of its own
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(Beside(words, self._actions, least=320))

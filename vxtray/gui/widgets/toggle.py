@@ -139,7 +139,8 @@ class ToggleRow(QWidget):
         row.setSpacing(12)
         row.addWidget(self.toggle, 0, Qt.AlignmentFlag.AlignVCenter)
         self._fields = FlowRow(*fields, gap=8)
-        self._fields.setVisible(bool(fields))
+        if not fields:
+            self._fields.hide()  # shown without a parent yet, it would be a window of its own
         row.addWidget(Beside(words, self._fields), 1)
         self.set_text(text)
         self.clear_trouble()
@@ -149,6 +150,10 @@ class ToggleRow(QWidget):
         self._text.setText(text)
         self._text.setVisible(bool(text))
         self.toggle.setAccessibleDescription(text)
+
+    def keep_room(self, text: str) -> None:
+        """Keep the height that ``text`` needs, whatever is said."""
+        self._text.keep_room(text)
 
     def trouble(self) -> str:
         """Return the reason that is shown, or nothing."""
