@@ -123,7 +123,8 @@ class PostRoom:
             self._outbox.set_fact(_MENDED, as_text(self._clock()))
             self.mended()
         except StoreError as error:
-            self._board.put("outbox", error)
+            if not self._stopping.is_set():  # else what a dialog still had under way met a closed outbox
+                self._board.put("outbox", error)
 
     def mended(self, secret: str = "") -> None:
         """Try the server again now: settings, ``secret`` or a person's wish changed. Raises ``StoreError``."""

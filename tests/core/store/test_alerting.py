@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from vxtray.core.errors import StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.store import EventStore, Kind, SourceRecord, TriedRule
+from vxtray.core.store import EventStore
 from vxtray.core.store.alerting import pages, unpaged
 from vxtray.core.store.embedded import EmbeddedStore
+from vxtray.core.store.kinds import Kind, SourceRecord, TriedRule
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
