@@ -28,6 +28,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench.mailing import mailing_program
 from tests.core.mail.wire import PASSWORD, USER
 from tests.e2e.loglines import firewall, waf
 from tests.e2e.vxtray_process import Vxtray
@@ -138,19 +139,10 @@ def pause() -> None:
 @pytest.fixture
 def vxtray(tmp_path: Path, own_server: Receiver, free_port: int) -> Vxtray:
     """Return a program that tells each attack and each ban, and lets go of a group after a second."""
-    (tmp_path / "credentials").mkdir(mode=0o700)
-    (tmp_path / "credentials" / "smtp-password").write_text(PASSWORD)
-    vxtray = Vxtray(
-        tmp_path / "profile", without_qt=True, TZ="UTC", CREDENTIALS_DIRECTORY=str(tmp_path / "credentials")
-    )
-    smtp = own_server.smtp
-    given = {"host": smtp.host, "port": smtp.port, "username": USER, "from_address": USER, "recipients": INBOX}
-    vxtray.run("smtp", "set", *(f"{name}={value}" for name, value in given.items()), f"ca_file={smtp.ca_file}")
-    vxtray.run(
-        "settings",
-        "set",
-        "sources.syslog.enabled=true",
-        f"sources.syslog.port={free_port}",
+    vxtray = mailing_program(
+        tmp_path,
+        own_server,
+        free_port,
         f'sources.files=[{{"path": "{tmp_path / "fail2ban.log"}"}}]',
         "alerts.new_ban=true",
         "alerts.group_seconds=1",

@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
+from tests.bench.mailing import mailing_program
 from tests.bench.measured import family
-from tests.core.mail.wire import PASSWORD, USER
 from tests.e2e.alert_counts import all_told, events_told
 from tests.e2e.loglines import waf
 from tests.e2e.vxtray_process import Vxtray
 from tests.peers.desktop import until
-from tests.peers.mail_server import INBOX
 from tests.peers.mail_servers import Receiver
 from tests.peers.mailbox import ReceivedMail
 
@@ -80,17 +79,9 @@ def storm(now: datetime) -> Iterator[bytes]:
 
 @pytest.fixture
 def vxtray(tmp_path: Path, own_server: Receiver, free_port: int) -> Vxtray:
-    (tmp_path / "credentials").mkdir(mode=0o700)
-    (tmp_path / "credentials" / "smtp-password").write_text(PASSWORD)
-    vxtray = Vxtray(
-        tmp_path / "profile", without_qt=True, TZ="UTC", CREDENTIALS_DIRECTORY=str(tmp_path / "credentials")
+    return mailing_program(
+        tmp_path, own_server, free_port, "alerts.new_ban=true", f"alerts.group_seconds={GROUP_SECONDS}"
     )
-    smtp = own_server.smtp
-    given = {"host": smtp.host, "port": smtp.port, "username": USER, "from_address": USER, "recipients": INBOX}
-    vxtray.run("smtp", "set", *(f"{name}={value}" for name, value in given.items()), f"ca_file={smtp.ca_file}")
-    syslog = ("sources.syslog.enabled=true", f"sources.syslog.port={free_port}")
-    vxtray.run("settings", "set", *syslog, "alerts.new_ban=true", f"alerts.group_seconds={GROUP_SECONDS}")
-    return vxtray
 
 
 def test_storm(

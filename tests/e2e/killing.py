@@ -32,6 +32,19 @@ def seeds(short: int, long: tuple[int, ...]) -> tuple[list[int], list[int]]:
     return ([int(chosen)], [int(chosen)]) if chosen else ([short], list(long))
 
 
+def start_serve(profile: Profile, env: dict[str, str], said: Path) -> subprocess.Popen[bytes]:
+    """Start ``vxtray serve`` in a session of its own; what it says is added to a file."""
+    with said.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "vxtray", "--profile-dir", str(profile.config), "serve"],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
 class Killed:
     """One profile on which programs are started and killed; keeps what is stored in it in view."""
 

@@ -23,7 +23,7 @@ import pytest
 from tests.core.alerts.watch import check_accounts
 from tests.core.mail.wire import PASSWORD
 from tests.e2e.alert_counts import events_told
-from tests.e2e.killing import ROOT, seeds
+from tests.e2e.killing import ROOT, seeds, start_serve
 from tests.e2e.loglines import firewall, waf
 from tests.peers.desktop import until
 from tests.peers.mail_servers import Receiver
@@ -101,15 +101,7 @@ class Storm:
         )
 
     def start(self) -> subprocess.Popen[bytes]:
-        with self._said.open("ab") as said:
-            return subprocess.Popen(
-                [sys.executable, "-m", "vxtray", "--profile-dir", str(self.profile.config), "serve"],
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+        return start_serve(self.profile, self._env, self._said)
 
     def kill_once(self) -> None:
         """Start it and kill it: at any moment, or right when alerts were written."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.mail.wire import PASSWORD, USER
-from tests.e2e.killing import ROOT, seeds
+from tests.e2e.killing import ROOT, seeds, start_serve
 from tests.peers.desktop import until
 from tests.peers.mail_server import INBOX
 from tests.peers.mail_servers import Receiver
@@ -80,15 +80,7 @@ class Burst:
         )
 
     def start(self) -> subprocess.Popen[bytes]:
-        with self._said.open("ab") as said:
-            return subprocess.Popen(
-                [sys.executable, "-m", "vxtray", "--profile-dir", str(self.profile.config), "serve"],
-                env=self._env,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+        return start_serve(self.profile, self._env, self._said)
 
     def kill_once(self) -> None:
         """Start it and kill it, mostly while mails leave; look what it left in hand."""

@@ -1,11 +1,9 @@
 """What alerts ask of every event store: events by kind as pages, counts by kind, and what a source did before."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import product
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,22 +14,12 @@ from vxtray.core.errors import StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import EventStore
 from vxtray.core.store.alerting import pages, unpaged
-from vxtray.core.store.embedded import EmbeddedStore
 from vxtray.core.store.kinds import Kind, SourceRecord, TriedRule
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 ALL = frozenset(product(Category, Action, Severity))
 LONG_AGO, FAR = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
-
-ENGINES: dict[str, Callable[[Path], EventStore]] = {"embedded": lambda folder: EmbeddedStore(folder / "events.duckdb")}
-
-
-@pytest.fixture(params=ENGINES.values(), ids=ENGINES.keys())
-def store(request, tmp_path) -> Iterator[EventStore]:
-    opened = request.param(tmp_path)
-    yield opened
-    opened.close()
 
 
 def event(minutes: float = 0, **fields: object) -> SecurityEvent:

@@ -1,10 +1,9 @@
-"""What every event store must do. A new engine is added to ``ENGINES`` and passes all of it."""
+"""What every event store must do. A new engine is added to ``engines.ENGINES`` and passes all of it."""
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,17 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.core.store.engines import ENGINES
 from vxtray.core.errors import StoreError
 from vxtray.core.events import BLOCKED, Action, Category, SecurityEvent, Severity
 from vxtray.core.store import EventStore, Position, Summary, Top, Totals
-from vxtray.core.store.embedded import EmbeddedStore
 from vxtray.core.store.localtime import start_of_day, utc
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-
-ENGINES: dict[str, Callable[[Path], EventStore]] = {"embedded": lambda folder: EmbeddedStore(folder / "events.duckdb")}
 
 
 @pytest.fixture(params=ENGINES.values(), ids=ENGINES.keys())

@@ -1,10 +1,8 @@
 """What search and count answer, in every event store: filters, order, and pages that neither skip nor repeat."""
 
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,19 +12,9 @@ from hypothesis import strategies as st
 from vxtray.core.errors import StoreError
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import Cursor, EventQuery, EventStore, Found
-from vxtray.core.store.embedded import EmbeddedStore
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-
-ENGINES: dict[str, Callable[[Path], EventStore]] = {"embedded": lambda folder: EmbeddedStore(folder / "events.duckdb")}
-
-
-@pytest.fixture(params=ENGINES.values(), ids=ENGINES.keys())
-def store(request, tmp_path) -> Iterator[EventStore]:
-    opened = request.param(tmp_path)
-    yield opened
-    opened.close()
 
 
 def event(minutes: float = 0, **fields: object) -> SecurityEvent:
