@@ -1,5 +1,6 @@
 """What stands beside a switch: counted once, remembered for a while, and never waited for longer than said."""
 
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -99,6 +100,36 @@ def test_nobody_waits_longer_than_said_and_none_counts_after_the_end(store):
     )
     forecast.close()
     assert forecast.matched(store, msgspec.structs.replace(OFF, allow=("::/0",)), PARIS, NOON, wait=0) == {}
+
+
+def test_closing_waits_for_a_count_that_is_about_to_begin(store, forecast, monkeypatch):
+    """The window asks while the program ends: the thread exists, and is not started yet."""
+    about_to_begin, begin, failed = threading.Event(), threading.Event(), list[BaseException]()
+
+    class Late(threading.Thread):
+        def start(self) -> None:
+            about_to_begin.set()
+            begin.wait(WAIT)
+            super().start()
+
+    def close() -> None:
+        try:
+            forecast.close()
+        except BaseException as error:  # noqa: BLE001 - whatever it is
+            failed.append(error)
+
+    asking = threading.Thread(target=lambda: forecast.matched(store, OFF, PARIS, NOON, wait=WAIT))
+    closing = threading.Thread(target=close)
+    monkeypatch.setattr("vxtray.core.alerts.forecast.threading.Thread", Late)
+    asking.start()
+    assert about_to_begin.wait(WAIT)
+    closing.start()
+    closing.join(0.1)  # it would have failed by then
+    begin.set()
+    asking.join(WAIT)
+    closing.join(WAIT)
+    assert failed == []
+    assert not any(thread.name == "vx-forecast" for thread in threading.enumerate())
 
 
 @pytest.mark.expected_log("could not be counted")

@@ -86,7 +86,8 @@ class Forecast:
     def close(self) -> None:
         """Stop counting; nothing is counted afterwards."""
         self._stop.set()
-        worker = self._worker
+        with self._changing:  # or it may have been made and not be started yet
+            worker = self._worker
         if worker is not None:
             worker.join(_STOP_SECONDS)
 
