@@ -301,7 +301,7 @@ def test_its_events_are_shown_on_their_page(ready: World, open_window, qtbot) ->
     qtbot.waitUntil(lambda: window.events.model.complete)
     found = ready.engine.store().count(query)
     assert found == window.events.model.rowCount() >= mails.details.folded.events
-    assert found in (3, 15)
+    assert found <= 15  # those of the minutes that the mail is about, and none of yesterday
 
 
 def test_a_chosen_mail_stays_chosen_when_others_come(ready: World, open_window, qtbot) -> None:
