@@ -70,6 +70,18 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(home_in(Path(folder)))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give what drives windows, servers and processes by the clock of a busy machine one second try.
+
+    The closing line counts each ("rerun"), and each is a defect to mend. A check of the core has one try only.
+    """
+    if not config.pluginmanager.hasplugin("rerunfailures"):
+        return
+    for item in items:
+        if item.path.is_relative_to(ROOT / "tests/gui") or item.path.is_relative_to(ROOT / "tests/e2e"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def home_in(folder: Path) -> dict[str, str]:
     """Make a home in a folder and return the environment that leads there."""
     places = {
