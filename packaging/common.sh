@@ -49,6 +49,17 @@ bin:import:imagemagick
 bin:git:git
 "
 
+# What assistive technology asks the window through, on a bus that the tests start themselves.
+ACCESSIBILITY_NEEDS="
+file:/usr/libexec/at-spi2-registryd:at-spi2-core
+"
+
+# What draws mails and the pages of PDF reports for packaging/screenshots.sh.
+SCREENSHOT_NEEDS="
+bin:chromium:chromium
+bin:pdftoppm:poppler-utils
+"
+
 # A real mail server, for the tests that send to one. Only where nothing would start it at the next boot.
 MAIL_SERVER_NEEDS="
 bin:postfix:postfix
@@ -82,6 +93,7 @@ is_there() { # kind:name:package
     case "$1" in
         lib:*) case "$known_libraries" in *"$name "*) ;; *) return 1 ;; esac ;;
         bin:*) command -v "$name" >/dev/null 2>&1 ;;
+        file:*) [ -e "$name" ] ;;
         font:*) [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.[to]tf' 2>/dev/null | head -n 1)" ] ;;
     esac
 }
@@ -168,7 +180,7 @@ need_system() { # run|test
     need "the window" $QT_NEEDS
     if [ "$1" = test ]; then
         # shellcheck disable=SC2086
-        need "the tests" $TEST_NEEDS
+        need "the tests" $TEST_NEEDS $ACCESSIBILITY_NEEDS
         # With systemd a mail server would be enabled for the next boot: not without being asked.
         if can_install && [ ! -d /run/systemd/system ]; then
             # shellcheck disable=SC2086

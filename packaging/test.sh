@@ -31,4 +31,7 @@ if [ -n "$failed" ]; then
 fi
 
 printf '\n== tests\n'
-exec .venv/bin/python -m pytest --numprocesses=2 --dist=loadfile "$@"
+# Their own folder, by a short name: the path of a Unix socket is 107 bytes at most. It stays where a test failed.
+temporary=$(mktemp -d "${TMPDIR:-/tmp}/vxt.XXXXXX")
+.venv/bin/python -m pytest --numprocesses=2 --dist=loadfile --basetemp="$temporary/t" "$@"
+rm -rf "$temporary"

@@ -25,9 +25,13 @@ pytest_plugins = [
     "tests.peers.loopback",
     "tests.peers.mailbox",
     "tests.peers.desktop",
+    "tests.peers.accessibility",
     "tests.peers.notifications",
+    "tests.peers.status_notifier",
     "tests.peers.nameserver",
     "tests.peers.mail_servers",
+    "tests.peers.oauth_server",
+    "tests.peers.oauth_mail",
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,6 +116,8 @@ def isolation(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     time.tzset()
     if texts := sys.modules.get("vxtray.core.texts"):
         texts.use("en")
+    if credentials := sys.modules.get("vxtray.core.credentials"):
+        credentials._revealed.clear()  # or a word that was a secret here would be blackened in the next test
 
 
 @pytest.fixture(autouse=True)

@@ -17,25 +17,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vxtray.core import texts
+from vxtray.core.clockwatch import ClockWatch
 from vxtray.core.credentials import CredentialStore, system_store
-from vxtray.core.errors import N_, ProgramBusy, SettingsError, StoreError, VxtrayError
+from vxtray.core.errors import N_, ProgramBusy, SettingsError, VxtrayError
+from vxtray.core.instance import LOCK_SECONDS, holding
 from vxtray.core.journal import write_log
+from vxtray.core.mail.keeping import Keeper
 from vxtray.core.notices import Notice, Publish
-from vxtray.core.paths import Profile, private_folder
+from vxtray.core.paths import Profile
 from vxtray.core.settings.file import Loaded, SettingsFile
 from vxtray.core.settings.model import Change, SettingsModel
 from vxtray.core.settings.tree import Settings
 
 if TYPE_CHECKING:
     from vxtray.core.control import ControlServer, Handler
+    from vxtray.core.mail.oauth.tokens import TokenKeeper
     from vxtray.core.service import Service  # heavy: imported where one is made
 
 log = logging.getLogger("vxtray")
 
 T = TypeVar("T")
-
-#: How long a command waits for another one that holds the profile.
-_LOCK_SECONDS = 30.0
 
 #: How often the settings file is looked at for a change by hand.
 WATCH_SECONDS = 2.0
@@ -46,30 +47,15 @@ _OWNER_SECONDS = 30.0
 _SIGNAL_SECONDS = 0.5
 
 
-@contextlib.contextmanager
-def holding(profile: Profile, seconds: float = _LOCK_SECONDS) -> Iterator[None]:
-    """Hold the profile's lock: one process at a time works with the stores. Raises ``ProgramBusy``, ``StoreError``."""
-    from filelock import FileLock, Timeout
-
-    try:
-        private_folder(profile.state)
-        lock = FileLock(profile.instance_lock, mode=0o600)
-        lock.acquire(timeout=seconds)
-    except Timeout as error:
-        raise ProgramBusy from error
-    except OSError as error:
-        raise StoreError(path=profile.state, reason=error.strerror or str(error)) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 class Host(Protocol):
     """What a command works with, wherever it runs."""
 
     profile: Profile
     credentials: CredentialStore
+
+    @property
+    def tokens(self) -> "TokenKeeper":
+        """What gives access tokens: one of it a process."""
 
     @property
     def running(self) -> bool:
@@ -101,9 +87,15 @@ class OwnHost:
     """A command on its own: no program runs with this profile."""
 
     def __init__(self, profile: Profile, credentials: CredentialStore | None = None) -> None:
-        self.profile, self.patience = profile, _LOCK_SECONDS
+        self.profile, self.patience = profile, LOCK_SECONDS
         self.credentials = credentials or system_store()
+        self._keeper = Keeper(self.credentials, profile.state)
         self.file = SettingsFile(profile.settings_file)
+
+    @property
+    def tokens(self) -> "TokenKeeper":
+        """What gives access tokens."""
+        return self._keeper()
 
     @property
     def running(self) -> bool:
@@ -128,7 +120,14 @@ class OwnHost:
         from vxtray.core.service import Service
 
         with holding(self.profile, self.patience):
-            service = Service(self.profile, self.settings(), self.credentials, _log_notice, saved_at=self.file.modified)
+            service = Service(
+                self.profile,
+                self.settings(),
+                self.credentials,
+                _log_notice,
+                saved_at=self.file.modified,
+                keeper=self._keeper,
+            )
             try:
                 yield service
             finally:
@@ -149,7 +148,7 @@ class OwnHost:
 
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vxtray-"))
                 profile = Profile.under(Path(folder))
-            service = Service(profile, loaded.settings, self.credentials, _log_notice)
+            service = Service(profile, loaded.settings, self.credentials, _log_notice, keeper=self._keeper)
             stack.callback(service.stop)
             yield service, loaded.trouble
 
@@ -247,6 +246,11 @@ class Program:
     # --- what a command finds in the running program (Host) ----------------------------------------------------------
 
     @property
+    def tokens(self) -> "TokenKeeper":
+        """What gives access tokens."""
+        return self.engine.tokens
+
+    @property
     def running(self) -> bool:
         """True: this is the running program."""
         return True
@@ -304,7 +308,7 @@ def serve(profile: Profile, handler: "Callable[[Host], Handler]", level: str = "
 
 def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]") -> None:
     """Run what is posted until None comes, and notice a settings file that was edited by hand."""
-    looked = time.monotonic()
+    looked, clock = time.monotonic(), ClockWatch()
     while True:
         with contextlib.suppress(queue.Empty):
             call = calls.get(timeout=_SIGNAL_SECONDS)
@@ -314,6 +318,9 @@ def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]
         if time.monotonic() - looked >= WATCH_SECONDS:
             looked = time.monotonic()
             program.model.reload_if_changed()
+            if clock.leapt():
+                log.info("the computer slept, or its clock was set")
+                program.engine.time_leapt()
 
 
 def run_window(
@@ -367,10 +374,7 @@ def _desktop(
         desktop.picture(picture, then=(lambda: None) if stay else desktop.quit)
     elif not stay:
         desktop.quit_soon()
-    try:
-        return desktop.run()
-    finally:
-        program.stop()
+    return desktop.run(program.stop, program.engine.cut_off)
 
 
 def _has_screen() -> bool:

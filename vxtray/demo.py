@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from vxtray.core.autostart import Autostart, AutostartFailed
 from vxtray.core.credentials import MemoryStore, Secret, smtp_account
 from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.paths import Profile
@@ -132,7 +133,11 @@ def demo_profile() -> Iterator[tuple[Profile, Mailbox, MemoryStore]]:
         ).settings
         credentials = MemoryStore()
         credentials.set(smtp_account(settings.smtp), Secret(_PASSWORD))
-        yield profile, mailbox, credentials
+        try:
+            yield profile, mailbox, credentials
+        finally:
+            with contextlib.suppress(AutostartFailed):  # no session shall start what is gone
+                Autostart(profile).switch(on=False)
 
 
 def run_demo(

@@ -200,4 +200,4 @@ def test_a_month(store: tuple[Path, int], tmp_path: Path, rows: list[dict[str, A
             said += f" {mine['seconds'] / result['seconds']:.2f} of it; {result['sections']}"
         rows.append({"what": f"month report, {name}", "lines": count, "seconds": result["seconds"], "remarks": said})
     if "chdb" not in results:
-        pytest.skip("chdb is not installed (pip install -e .[bench]); ours and SQLite were measured")
+        pytest.skip("chdb is not installed; ours and SQLite were measured")

@@ -30,6 +30,7 @@ CONTRACT_STATUS = {
     "trouble",
     "next_reports",
     "last_mail",
+    "sign_in",
     "queue",
     "sources",
     "version",

@@ -13,7 +13,9 @@ from tests.e2e.vxtray_process import Vxtray
 from tests.peers.desktop import until
 from tests.peers.mail_server import GREY, INBOX, NOBODY, OTHER, SIZE, MailServer
 from vxtray.core.mail.hold import Cause
+from vxtray.core.mail.keeping import Keeper
 from vxtray.core.mail.message import Attachment
+from vxtray.core.mail.oauth.tokens import TokenKeeper
 from vxtray.core.postroom import PostRoom
 from vxtray.core.settings.tree import Security, Smtp
 from vxtray.core.troubles import TroubleBoard
@@ -31,6 +33,9 @@ class Office(Post):
         super().__init__(folder, smtp, password)
         self.told: list[object] = []
         self.board = TroubleBoard(self.told.append, self.clock)
+        self.tokens = TokenKeeper(self.credentials, folder, self.clock, self.clock.awake)
+        self.keeper = Keeper(self.credentials, folder, self.clock)
+        self.keeper._made = self.tokens  # by the monotonic clock of the test, too
         self.room = PostRoom(
             self.outbox,
             smtp,
@@ -38,6 +43,7 @@ class Office(Post):
             self.board,
             self.told.append,
             self.clock,
+            keeper=self.keeper,
             monotonic=self.clock.awake,
             default_route=lambda: self.route,
         )

@@ -16,8 +16,8 @@ from vxtray.core.reports.period import machine_zone
 from vxtray.gui.actions import Actions
 from vxtray.gui.icons import TrayState
 from vxtray.gui.main_window import MainWindow
+from vxtray.gui.pages.overview_matters import MatterRow
 from vxtray.gui.pausing import PauseDialog
-from vxtray.gui.widgets import Banner
 
 pytestmark = pytest.mark.qt_log_ignore(r"plugin does not support (propagateSizeHints|raise)\(\)")
 
@@ -95,7 +95,8 @@ def test_what_is_critical_stands_first_until_it_is_acknowledged(
 ) -> None:
     glance = actions.glance
     qtbot.waitUntil(lambda: glance.shape is TrayState.OK)
-    assert not actions.last_critical.isVisible()
+    assert not actions.last_critical.isEnabled()
+    assert actions.last_critical.text() == "Last critical: none yet"
     storm(world, tmp_path, 1)
     qtbot.waitUntil(lambda: glance.shape is TrayState.ALERT)
     assert glance.words == "1 alert waits for you"
@@ -110,11 +111,11 @@ def test_what_is_critical_stands_first_until_it_is_acknowledged(
     assert told.args == ["1 alert acknowledged.", True]
     qtbot.waitUntil(lambda: glance.shape is TrayState.OK)
     assert not actions.acknowledge.isEnabled()
-    assert actions.last_critical.isVisible()
+    assert actions.last_critical.isEnabled()
 
 
-def banners(window: MainWindow) -> dict[str, Banner]:
-    return {one.text(): one for one in window.overview._banners}
+def matters(window: MainWindow) -> dict[str, MatterRow]:
+    return {f"{row.matter.text} ({row.matter.beside})": row for row in window.overview.matters.rows.values()}
 
 
 def test_the_overview_shows_alerts_storms_and_what_is_held(world: World, open_window, qtbot, tmp_path: Path) -> None:
@@ -122,13 +123,13 @@ def test_the_overview_shows_alerts_storms_and_what_is_held(world: World, open_wi
     window: MainWindow = open_window()
     storm(world, tmp_path, 40)
     overview = window.overview
-    qtbot.waitUntil(lambda: any("40 events" in text for text in banners(window)))
+    qtbot.waitUntil(lambda: any("still going on · 40 events" in text for text in matters(window)))
     assert overview.heading.title() == "1 alert waits for you"
-    (told,) = (one for text, one in banners(window).items() if text.startswith("Storm since "))
-    assert "40 events, SQL Injection" in told.text()
+    (told,) = matters(window).values()
+    assert (told.matter.word, told.matter.text[:13]) == ("Critical", "SQL Injection")
     (incident,) = world.engine.alerts.open_incidents()
     with qtbot.waitSignal(overview.page_wanted) as wanted:
-        told.activated.emit()
+        qtbot.mouseClick(told.press, Qt.MouseButton.LeftButton)
     assert wanted.args == [f"alerts:{incident.id}"]
     assert window.sidebar.current() == "alerts"
     window.go_to("overview")
@@ -136,7 +137,7 @@ def test_the_overview_shows_alerts_storms_and_what_is_held(world: World, open_wi
     storm(world, tmp_path, 5, "203.0.113.8")
     held = world.engine.alerts.held()
     assert held >= 5
-    qtbot.waitUntil(lambda: f"{held} events are held and told later." in banners(window))
+    qtbot.waitUntil(lambda: f"{held} events are held and told later. ()" in matters(window))
     world.engine.alerts.acknowledge()
     qtbot.waitUntil(lambda: overview.heading.title().startswith("Alert mails are held until"))
 

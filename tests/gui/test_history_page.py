@@ -292,9 +292,10 @@ def test_lost_mails_are_counted_at_the_side_and_lead_here(filled: World, open_wi
     spoken = Qt.ItemDataRole.AccessibleTextRole
     qtbot.waitUntil(lambda: "1 mail could not be delivered." in entry.data(spoken))
     page = window.history
-    (banner,) = [one for one in window.overview._banners if "could not be delivered" in one.text()]
+    lost = window.overview.matters.rows["trouble:undelivered"]
+    assert "could not be delivered" in lost.text.text()
     with qtbot.waitSignal(page.model.loaded):
-        banner.activated.emit()
+        qtbot.mouseClick(lost.press, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(page.isVisible)
     qtbot.waitUntil(lambda: rows(page) == ["number 3"])
     assert page.lost_banner.isVisible()

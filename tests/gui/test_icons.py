@@ -55,6 +55,16 @@ def test_shield_stands_on_whole_pixels(qapp: QApplication, size: int):
     assert set(row) == {0, 255}
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("state", [TrayState.ALERT, TrayState.PAUSED, TrayState.SENDING])
+def test_upright_marks_stand_on_whole_pixels(qapp: QApplication, size: int, state: TrayState):
+    """Between the shield's sides no column of bars, stroke and shaft is grey."""
+    image = tray_icon(state, "light").pixmap(size, size).toImage()
+    y = size * 5 // 8 if state is TrayState.SENDING else size // 2  # beneath the head of the arrow
+    row = {image.pixelColor(x, y).alpha() for x in range(size // 4, size - size // 4)}
+    assert row == {0, 255}
+
+
 def test_tray_icons_suit_their_panel(qapp: QApplication):
     for scheme, tokens in (("light", LIGHT), ("dark", DARK)):
         image = tray_icon(TrayState.ERROR, scheme).pixmap(16, 16).toImage()

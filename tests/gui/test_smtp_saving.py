@@ -8,12 +8,16 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from tests.core.mail.hostile import Hostile, hang, hostile, script
+from tests.gui.support.sign_in import reaches, values
 from tests.gui.support.smtp import SAVED, settled
 from tests.gui.support.world import World, no_room
+from tests.peers.oauth_mail import OAuthMail
 from vxtray.core.credentials import Account, KeyringStore, MemoryStore, Secret
 from vxtray.core.errors import KeyringRefused
 from vxtray.core.paths import Profile
+from vxtray.gui.sign_in import Step
 from vxtray.gui.smtp_dialog import SmtpDialog
+from vxtray.gui.widgets import PlainLabel
 
 pytestmark = pytest.mark.qt_log_ignore(r"plugin does not support (propagateSizeHints|raise)\(\)")
 
@@ -128,6 +132,28 @@ def locked_world(profile: Profile, prompting: Prompting, qapp) -> Iterator[World
     made.stop()
 
 
+def test_a_sign_in_is_kept_once_the_keyring_is_unlocked(
+    locked_world: World, prompting: Prompting, oauth_mail: OAuthMail, as_browser: str, qtbot
+) -> None:
+    locked_world.model.update(values(oauth_mail.settings()))
+    dialog = SmtpDialog(locked_world.context)
+    qtbot.addWidget(dialog)
+    dialog.open()
+    dialog.sign_in.panel.sign_in.click()
+    qtbot.waitUntil(reaches(dialog.sign_in.panel, Step.DONE), timeout=20_000)
+    dialog.form.port.setValue(26)
+    dialog.save.click()
+    qtbot.waitUntil(lambda: not dialog.doctor.isHidden(), timeout=20_000)
+    assert "Waiting for the keyring" in dialog.doctor.findChildren(PlainLabel)[0].text()
+    assert dialog.isVisible()
+    assert not prompting.kept
+    assert locked_world.saved("smtp.port") == oauth_mail.box.port
+    prompting.unlocked.set()
+    qtbot.waitUntil(lambda: not dialog.isVisible(), timeout=20_000)
+    assert locked_world.saved("smtp.port") == 26
+    assert any(oauth_mail.provider.is_alive(secret) for secret in prompting.kept.values())
+
+
 KEY = ("vxtray", f"smtp-password:{USER}@{HOST}")
 
 
@@ -199,7 +225,7 @@ def try_it(world: World, server: Hostile, qtbot) -> SmtpDialog:
     dialog = SmtpDialog(world.context)
     qtbot.addWidget(dialog)
     dialog.open()
-    dialog.form.auth.setCurrentIndex(1)
+    dialog.form.choose_way("none")
     return dialog
 
 

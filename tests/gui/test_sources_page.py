@@ -18,6 +18,7 @@ from vxtray.core.settings.tree import LogFile, Syslog
 from vxtray.gui.logfile_dialog import LogFileDialog
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.pages.sources import SourcesPage
+from vxtray.gui.server_dialog import ServerDialog
 from vxtray.gui.source_view import SourceView
 from vxtray.gui.source_words import counts_of, state_of_source
 from vxtray.gui.syslog_dialog import SyslogDialog
@@ -70,7 +71,7 @@ def close(dialog: QDialog) -> None:
 # --- nothing set yet -------------------------------------------------------------------------------------------------
 
 
-def test_a_new_person_sees_the_two_ways(world: World, open_window: Opening) -> None:
+def test_a_new_person_sees_the_three_ways(world: World, open_window: Opening) -> None:
     page = page_of(open_window("sources"))
     assert page.heading.title() == "Where do your events come from?"
     assert "A firewall sends its log here" in said(page)
@@ -80,7 +81,12 @@ def test_a_new_person_sees_the_two_ways(world: World, open_window: Opening) -> N
     press(page, "Choose a log file…")
     assert file_dialog(page).isVisible()
     close(file_dialog(page))
+    press(page, "Set up the server")
+    assert isinstance(page.servers.dialog, ServerDialog)
+    assert page.servers.dialog.isVisible()
+    close(page.servers.dialog)
     assert not page.receiver.isVisible()
+    assert not page.servers.isVisible()
 
 
 def test_importing_is_offered(world: World, open_window: Opening) -> None:

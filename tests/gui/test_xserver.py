@@ -144,7 +144,7 @@ def docked(program: Program, screen: XServer, tmp_path: Path, seconds: float = 5
 
 
 def test_a_late_tray_and_one_that_starts_again(start, screen: XServer, tmp_path: Path) -> None:
-    program = start()
+    program = start("--soon")
     program.shown()
     assert program.ask("tray") is None
     panel = screen.tray()

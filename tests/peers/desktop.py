@@ -157,12 +157,17 @@ class SecretService:
         for folder in (home / ".local" / "share", home / "run"):
             folder.mkdir(parents=True, mode=0o700)
 
+    @staticmethod
+    def command(command: Sequence[str]) -> list[str]:
+        """Return what runs a command so; ``KEYRING_PASSWORD`` must stand in its environment."""
+        return ["dbus-run-session", "--", "sh", "-c", _BESIDE_KEYRING, "sh", *command]
+
     def run(
         self, command: Sequence[str], *, stdin: str = "", env: dict[str, str] | None = None, seconds: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on a session bus of its own and return what it said; the keyring's files outlive it."""
         return subprocess.run(
-            ["dbus-run-session", "--", "sh", "-c", _BESIDE_KEYRING, "sh", *command],
+            self.command(command),
             env={**self.env, **(env or {}), "KEYRING_PASSWORD": KEYRING_PASSWORD},
             input=stdin,
             capture_output=True,

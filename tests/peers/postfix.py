@@ -2,13 +2,16 @@
 
 import base64
 import contextlib
+import json
 import os
 import re
 import shutil
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import trustme
 
@@ -81,13 +84,19 @@ state_dir = {folder}/dovecot
 log_path = {folder}/log/dovecot.log
 protocols =
 ssl = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login xoauth2 oauthbearer
 auth_failure_delay = 0
 default_internal_user = dovecot
 default_login_user = dovenull
 passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = scheme=PLAIN {folder}/users
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
 }}
 userdb {{
   driver = static
@@ -107,6 +116,42 @@ service stats {{
   chroot =
 }}
 """
+
+
+OAUTH2_CONF = """\
+introspection_mode = get
+introspection_url = http://127.0.0.1:{tokens}/?access_token=
+username_attribute = email
+active_attribute = active
+active_value = true
+"""
+
+
+class _Tokens(ThreadingHTTPServer):
+    """Tells Dovecot whose access token it was given (RFC 7662), as the provider of a test does in ``whose``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.whose: Callable[[str], str] = lambda _token: ""
+        super().__init__(("127.0.0.1", 0), _Introspection)
+
+
+class _Introspection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Tokens)
+        account = self.server.whose(parse_qs(urlsplit(self.path).query).get("access_token", [""])[0])
+        answer = json.dumps({"active": bool(account), "email": account}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
 
 
 class _Policy(socketserver.ThreadingTCPServer):
@@ -137,7 +182,7 @@ class Postfix(MailServer):
 
     name = "postfix"
     connected = r"smtpd\[\d+\]: connect from"
-    sign_in_refused = r"SASL (?:LOGIN|PLAIN) authentication failed"
+    sign_in_refused = r"SASL (?:LOGIN|PLAIN|XOAUTH2|OAUTHBEARER) authentication failed"
 
     def __init__(self, folder: Path, authority: trustme.CA) -> None:
         import pwd
@@ -146,6 +191,7 @@ class Postfix(MailServer):
         for name in ("queue", "data", "auth", "dovecot", "etc"):
             (folder / name).mkdir(mode=0o755)
         self._policy = _Policy(self._passed)
+        self.tokens = _Tokens()
         owner = pwd.getpwnam("nobody")
         os.chown(self.box, owner.pw_uid, owner.pw_gid)
         values = {
@@ -158,9 +204,11 @@ class Postfix(MailServer):
             "starttls": self.starttls,
             "tls": self.tls,
             "policy": self._policy.server_address[1],
+            "tokens": self.tokens.server_address[1],
         }
         self._dovecot = folder / "dovecot.conf"
         self._dovecot.write_text(DOVECOT_CONF.format(**values))
+        (folder / "oauth2.conf").write_text(OAUTH2_CONF.format(**values))
         # A colon in the password would end the field: hence base64.
         (folder / "users").write_text(f"{USER}:{{PLAIN.B64}}{base64.b64encode(PASSWORD.encode()).decode()}\n")
         self._etc = folder / "etc"
@@ -180,8 +228,10 @@ class Postfix(MailServer):
     @contextlib.contextmanager
     def running(self) -> Iterator["Postfix"]:
         """Run everything."""
-        thread = threading.Thread(target=self._policy.serve_forever, name="policy")
-        thread.start()
+        asked = (self._policy, self.tokens)
+        threads = [threading.Thread(target=one.serve_forever, name=type(one).__name__) for one in asked]
+        for thread in threads:
+            thread.start()
         run("/usr/sbin/dovecot", "-c", self._dovecot)
         try:
             self.start()
@@ -193,9 +243,10 @@ class Postfix(MailServer):
             number = int((self.folder / "dovecot" / "master.pid").read_text())
             run("/usr/bin/doveadm", "-c", self._dovecot, "stop")
             gone(number)
-            self._policy.shutdown()
-            self._policy.server_close()
-            thread.join()
+            for one, thread in zip(asked, threads, strict=True):
+                one.shutdown()
+                one.server_close()
+                thread.join()
 
     def taken(self) -> int:
         """Return how many mails it said it queued since ``fresh``."""

@@ -22,7 +22,7 @@ def sh(code: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["run.sh", "test.sh", "common.sh"])
+@pytest.mark.parametrize("name", ["run.sh", "test.sh", "screenshots.sh", "common.sh"])
 def test_is_plain_sh(name: str) -> None:
     done = subprocess.run(["/bin/sh", "-n", PACKAGING / name], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,5 +1,6 @@
 """French is complete, keeps every value, and is written with the spaces that French wants."""
 
+import ast
 import importlib.util
 import re
 import string
@@ -51,6 +52,20 @@ def _forms(text: Message | str | tuple[str, ...] | list[str]) -> tuple[str, ...]
 
 def names_in(text: str) -> set[str]:
     return {name.partition(".")[0] for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def hidden_in(path: Path) -> Iterator[str]:
+    """Yield the texts of a module that stand inside of an f-string."""
+    for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for call in ast.walk(outer) if isinstance(outer, ast.JoinedStr) else ():
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in {"_", "N_", "plural"}:
+                yield from (ast.unparse(text) for text in call.args[:1] if isinstance(text, ast.Constant))
+
+
+def test_no_text_hides_in_an_f_string() -> None:
+    """Babel does not look into them, so such a text would never get French."""
+    found = {path.name: list(hidden_in(path)) for path in (ROOT / "vxtray").rglob("*.py")}
+    assert {name: texts for name, texts in found.items() if texts} == {}
 
 
 def test_every_text_has_french(tool: ModuleType) -> None:

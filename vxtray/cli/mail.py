@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vxtray.cli.outbox import say_reply
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, CredentialError, NotConfigured, UsageError
+from vxtray.core.errors import N_, CredentialError, NotConfigured, UsageError, VxtrayError
 from vxtray.core.settings.tree import Smtp, is_address
 from vxtray.core.texts import _
 
@@ -30,14 +30,15 @@ def check(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
 
     from vxtray.core.mail.delivery import secret_for
     from vxtray.core.mail.doctor import check as examine
+    from vxtray.core.mail.faults import MailError
     from vxtray.core.mail.preflight import warnings
     from vxtray.core.mail.transcript import Transcript
 
     smtp = _configured(host)
-    secret: Secret | CredentialError | None
+    secret: Secret | VxtrayError | None
     try:
-        secret = secret_for(smtp, host.credentials)
-    except CredentialError as error:
+        secret = secret_for(smtp, host.credentials, host.tokens)
+    except (CredentialError, MailError) as error:
         secret = error  # told where it is needed; what comes before may be wrong too
     steps, transcript = [], Transcript()
     with ThreadPoolExecutor(1, thread_name_prefix="vx-preflight") as beside:
@@ -121,7 +122,7 @@ def send_test(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int
             raise UsageError(N_("“{address}” is not an e-mail address."), address=address)
     smtp = _configured(host)
     try:
-        secret = secret_for(smtp, host.credentials)
+        secret = secret_for(smtp, host.credentials, host.tokens)
         trial = send_trial(smtp, secret, texts.current(), recipients=tuple(args.to))
     except (MailError, CredentialError) as error:
         if args.json:

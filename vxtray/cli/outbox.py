@@ -43,15 +43,18 @@ def show(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
         say_reply("recipients", word["reply"], terminal)
     for attempt in attempts:
         terminal.say(f"  {str(attempt['at'])[:19]}  {attempt['stage']}: {attempt['outcome']}")
-        say_reply(str(attempt["stage"]), str(attempt["reply"]), terminal)
+        say_reply(str(attempt["stage"]), str(attempt["reply"]), terminal, str(attempt["mechanism"]))
     return 0
 
 
-def say_reply(stage: str, reply: str, terminal: Terminal) -> None:
-    """Say what a kept reply means, and the server's words beneath; what vxtray itself said stands alone."""
+def say_reply(stage: str, reply: str, terminal: Terminal, mechanism: str = "") -> None:
+    """Say what a kept reply means, and the server's words beneath; what vxtray itself said stands alone.
+
+    ``mechanism`` is how the sign-in went.
+    """
     from vxtray.core.mail.replies import words_of
 
-    if found := words_of(stage, reply):
+    if found := words_of(stage, reply, mechanism):
         terminal.say(f"       {found.in_language(texts.current())}")
         terminal.say("       " + _("Server's words: {reply}", reply=reply))
     elif reply:

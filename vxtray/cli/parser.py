@@ -73,6 +73,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--lang", choices=("fr", "en"), help=_("language of the answers"))
     parser.add_argument("--version", action="store_true", help=_("version and source revision"))
     parser.add_argument("--hidden", action="store_true", help=_("start in the tray, without the window"))
+    parser.add_argument("--at-login", action="store_true", help=argparse.SUPPRESS)  # what the session starts says it
     parser.set_defaults(call="program:window", place="program", json=False)
     verbs = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), parser_class=_Parser)
     _add_program(verbs)
@@ -103,6 +104,13 @@ def _add_program(verbs: Any) -> None:
     demo.add_argument("--out", metavar="DIR", help=_("write the received mails and a picture of the window here"))
     demo.add_argument("--no-window", action="store_true", help=_("do not open the window"))
     _verb(verbs, "status", "program:status", _("health at a glance"), "engine")
+    autostart = _group(verbs, "autostart", _("start with the session"))
+    for name, help_text in (
+        ("on", _("let the session start vxtray in the tray")),
+        ("off", _("take that back")),
+        ("status", _("what is wished, what the system has, and whether it worked")),
+    ):
+        _verb(autostart, name, f"autostart:{name}", help_text)
     _verb(verbs, "show", "program:show", _("raise the window"), "running")
     _verb(verbs, "quit", "program:quit_program", _("stop the program"), "running")
     reload = verbs.add_parser("reload", allow_abbrev=False)  # not listed: how commands tell the running program
@@ -149,6 +157,10 @@ def _add_mail(verbs: Any) -> None:
     check.add_argument("--transcript", action="store_true", help=_("show what was said, without secrets"))
     test = _verb(smtp, "send-test", "mail:send_test", _("send a test e-mail now"))
     test.add_argument("--to", metavar="ADDR", nargs="+", action="extend", default=[])
+    enter = _verb(smtp, "sign-in", "sign_in:sign_in", _("sign in with the provider, in the browser"))
+    enter.add_argument("provider", choices=("microsoft", "outlook", "google", "custom"))
+    enter.add_argument("--device-code", action="store_true", help=_("without a browser here: enter a code elsewhere"))
+    _verb(smtp, "sign-out", "sign_in:sign_out", _("end the sign-in with the provider"))
     search = _verb(smtp, "discover", "discover:discover", _("propose settings for an e-mail address"))
     search.add_argument("address", metavar="ADDRESS")
     outbox = verbs.add_parser("outbox", help=_("queued, sent and failed mails"), allow_abbrev=False)
@@ -165,11 +177,20 @@ def _add_mail(verbs: Any) -> None:
         _verb(actions, name, f"outbox:{name}", help_text, "engine").add_argument("id", type=_mail, metavar="ID")
     file = _verb(actions, "export", "outbox:export", _("write them to a CSV file"), "engine")
     file.add_argument("file", metavar="FILE")
+    _add_sources(verbs)
     history = _verb(verbs, "history", "outbox:history", _("mails, changed settings, starts and stops"), "engine")
     history.add_argument("--since", metavar="T", type=_moment)
     history.add_argument("--until", metavar="T", type=_moment)
     history.add_argument("--text", metavar="TEXT", default="", help=_("only what holds this text"))
     history.add_argument("--limit", metavar="N", type=_count, default=200)
+
+
+def _add_sources(verbs: Any) -> None:
+    sources = _group(verbs, "sources", _("the servers that events are read from"))
+    ask = _verb(sources, "test", "sources:test", _("ask one for what would be read; stores nothing"))
+    ask.add_argument("which", choices=("vigilancex", "clickhouse"))
+    take = _verb(sources, "take-over", "sources:take_over", _("take mail server, reports and alerts of VIGILANCE X"))
+    take.add_argument("--dry-run", action="store_true", help=_("only show what would change"))
 
 
 def _add_alerts(verbs: Any) -> None:

@@ -1,6 +1,7 @@
 """The bare program, ``serve``, ``demo``, ``status``, ``show`` and ``quit``."""
 
 import argparse
+import logging
 from typing import TYPE_CHECKING
 
 from vxtray.cli.terminal import Terminal
@@ -21,13 +22,27 @@ def window(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """Start the desktop program, or raise the window of the one that runs."""
     from vxtray.core.control import Call, call_running
 
-    answers = call_running(host.profile, Call(argv=["show"], cwd="/", language=texts.current()))
+    if args.at_login:
+        _note_login(host)
+    # A session that restores its programs may have started one already; at login no window may come up.
+    words = ["reload"] if args.at_login else ["show"]
+    answers = call_running(host.profile, Call(argv=words, cwd="/", language=texts.current()))
     if answers is not None:
         return _told(answers, terminal)
     from vxtray import app
     from vxtray.cli import handler
 
     return app.run_window(host.profile, handler, hidden=args.hidden, level=args.log_level or _LEVEL)
+
+
+def _note_login(host: "Host") -> None:
+    """Note that the session's entry works; the program starts in any case."""
+    from vxtray.core.autostart import Autostart, AutostartFailed
+
+    try:
+        Autostart(host.profile).note_login()
+    except AutostartFailed as error:
+        logging.getLogger(__name__).warning("the start with the session cannot be noted: %s", error)
 
 
 def _told(answers: "Iterator[Answer]", terminal: Terminal) -> int:

@@ -14,10 +14,9 @@ import msgspec
 
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, FileError, FileNotWritten, SettingsBroken, SettingsInvalid, UsageError
-from vxtray.core.settings import keys
+from vxtray.core.errors import N_, FileError, FileNotWritten, SettingsInvalid, UsageError
+from vxtray.core.settings import keys, portable
 from vxtray.core.settings.file import RESET, SettingsFile
-from vxtray.core.settings.syntax import parse
 from vxtray.core.settings.tree import USUAL_PORT, Security, Settings, Smtp
 from vxtray.core.texts import _
 
@@ -73,9 +72,7 @@ def change(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int
 
 def reset(host: "OwnHost", args: argparse.Namespace, terminal: Terminal) -> int:
     """``settings reset KEY``: a key, or every key of a section, takes its default again."""
-    keys.require(args.key)
-    chosen = [key for key in keys.LEAVES if key == args.key or key.startswith(args.key + ".")]
-    return _change(host, args, terminal, dict.fromkeys(chosen, RESET))
+    return _change(host, args, terminal, dict.fromkeys(keys.below(args.key), RESET))
 
 
 def _change(host: "OwnHost", args: argparse.Namespace, terminal: Terminal, changes: Mapping[str, object]) -> int:
@@ -107,17 +104,11 @@ def _update(
 
 def export(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``settings export FILE``: every setting with its value, without secrets."""
-    import tomlkit
-
-    text = tomlkit.dumps(msgspec.to_builtins(host.settings()))
     if args.file == "-":
-        terminal.say(text.rstrip("\n"))
+        terminal.say(portable.export_text(host.settings()).rstrip("\n"))
         return 0
     path = terminal.path(args.file)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise FileNotWritten(path=path, reason=error.strerror or str(error)) from error
+    portable.export_file(host.settings(), path)
     if args.json:
         terminal.document({"file": str(path)})
     return 0
@@ -126,14 +117,8 @@ def export(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
 def take(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
     """``settings import FILE``: the file's settings take the place of all."""
     path = terminal.path(args.file)
-    content = terminal.stdin.read() if args.file == "-" and terminal.stdin else _read(path)
-    try:
-        raw = parse(path, content)
-    except SettingsBroken as error:
-        error.title_id = N_("{path} is not a settings file: {reason}.")
-        error.advice_id = N_("Give a file that “vxtray settings export” wrote.")
-        raise
-    loaded = SettingsFile(host.profile.settings_file).replace(raw)
+    content = terminal.stdin.read() if args.file == "-" and terminal.stdin else portable.read_file(path)
+    loaded = SettingsFile(host.profile.settings_file).replace(portable.read_settings(path, content))
     args.nudge = "settings"
     if loaded.kept is not None:
         terminal.note(_("The former settings file could not be read; it is kept as {path}.", path=loaded.kept))
@@ -204,7 +189,7 @@ def smtp_import_env(host: "OwnHost", args: argparse.Namespace, terminal: Termina
         taken = {key.removeprefix("smtp."): keys.convert(key, value) for key, value in changes.items()}
         account = smtp_account(msgspec.structs.replace(smtp, **taken))
         host.credentials.set(account, Secret(password))
-        _secret_changed(host, account.name)
+        note_secret(host, account.name)
     settings = _update(host, changes, args, terminal, "mail")
     if args.json:
         terminal.document({**msgspec.to_builtins(settings.smtp), "password_stored": bool(password)})
@@ -242,7 +227,7 @@ def secret_set(host: "Host", args: argparse.Namespace, terminal: Terminal) -> in
     if "\0" in text or "\n" in text:
         raise UsageError(N_("A secret is one line."))
     host.credentials.set(account, Secret(text))
-    _secret_changed(host, args.name)
+    note_secret(host, args.name)
     args.nudge = "mail"
     if args.json:
         terminal.document({"stored": str(account)})
@@ -253,7 +238,7 @@ def secret_forget(host: "Host", args: argparse.Namespace, terminal: Terminal) ->
     """``secret forget NAME``: delete it; exit status 1 where there was none."""
     account = _account(host.settings(), args.name)
     found = host.credentials.forget(account)
-    _secret_changed(host, args.name)
+    note_secret(host, args.name)
     args.nudge = "mail"
     if args.json:
         terminal.document({"forgotten": found})
@@ -262,12 +247,12 @@ def secret_forget(host: "Host", args: argparse.Namespace, terminal: Terminal) ->
     return 0 if found else 1
 
 
-def _secret_changed(host: "Host", name: str) -> None:
+def note_secret(host: "Host", name: str, user: str = "") -> None:
     """Put on record that a pause because of the old secret is over, though no program may run now."""
     from vxtray.core.mail.fingerprint import secret_changed
 
     try:
-        secret_changed(host.profile.state, name)
+        secret_changed(host.profile.state, name, user)
     except OSError as error:
         raise FileNotWritten(path=host.profile.state, reason=error.strerror or str(error)) from error
 
@@ -277,6 +262,11 @@ def _account(settings: Settings, name: str) -> "Account":
 
     if name == "smtp-password":
         return smtp_account(settings.smtp)
+    if name == "oauth-client-secret":
+        from vxtray.core.credentials import client_secret_account
+        from vxtray.core.mail.oauth.endpoints import provider_of
+
+        return client_secret_account(settings.smtp, provider_of(settings.smtp.oauth).host)
     if name == "vigilancex-password":
         source = settings.sources.vigilancex
         return Account(name, source.username, source.url)
@@ -285,7 +275,7 @@ def _account(settings: Settings, name: str) -> "Account":
         return Account(name, clickhouse.username, clickhouse.url)
     raise UsageError(
         N_("There is no secret {name}."),
-        N_("Known are smtp-password, vigilancex-password and clickhouse-password."),
+        N_("Known are smtp-password, oauth-client-secret, vigilancex-password and clickhouse-password."),
         name=name,
     )
 

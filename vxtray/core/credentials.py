@@ -29,7 +29,7 @@ _SERVICE = "vxtray"
 _SOFT_LIMIT_SECONDS = 5.0
 
 #: Windows keeps 2,560 bytes of UTF-16 for one entry; the same bound everywhere, so that a profile can move.
-_LONGEST = 1280
+LONGEST_SECRET = 1280
 
 #: Back ends that encrypt and that a person can unlock. Anything else (keyrings.alt's files, the null one) is refused.
 _TRUSTED_BACKENDS = (
@@ -42,8 +42,11 @@ _TRUSTED_BACKENDS = (
 
 T = TypeVar("T")
 
-#: Every secret that was handed out in this process, so that logs and reports can be cleaned of it.
-_revealed: set[str] = set()
+#: The secrets that were handed out in this process, the newest last, so that logs and reports can be cleaned of them.
+#: Access tokens come by the hour and are worthless soon: unbounded, each line would be searched for months of them.
+_revealed: dict[str, None] = {}
+_MOST_REVEALED = 500
+_revealing = threading.Lock()
 
 
 def redact(text: str) -> str:
@@ -55,8 +58,13 @@ def redact(text: str) -> str:
 
 def conceal(text: str) -> None:
     """Have ``redact`` take this out too: a secret in the form in which it travels, such as base64."""
-    if len(text) > 3:  # a shorter one would blacken half of the log, and hides nothing
-        _revealed.add(text)
+    if len(text) <= 3:  # it would blacken half of the log, and hides nothing
+        return
+    with _revealing:
+        _revealed.pop(text, None)  # to its end
+        _revealed[text] = None
+        if len(_revealed) > _MOST_REVEALED:
+            del _revealed[next(iter(_revealed))]
 
 
 class Secret:
@@ -110,6 +118,21 @@ def smtp_account(smtp: Smtp) -> Account:
             N_("First set both: vxtray smtp set host=… username=…"),
         )
     return Account("smtp-password", smtp.username.lower(), smtp.host.lower().removesuffix("."))
+
+
+def oauth_account(smtp: Smtp, host: str) -> Account:
+    """Return the account of the refresh token that ``host`` issued. Raises ``NotConfigured`` without a user name."""
+    if not smtp.username:
+        raise NotConfigured(
+            N_("The sign-in belongs to a user name, and none is set yet."),
+            N_("Enter the address that signs in as the user name (smtp.username)."),
+        )
+    return Account("oauth-token", smtp.username.lower(), host)
+
+
+def client_secret_account(smtp: Smtp, host: str) -> Account:
+    """Return the account of the app registration's client secret."""
+    return Account("oauth-client-secret", smtp.oauth.client_id, host)
 
 
 class CredentialStore(Protocol):
@@ -192,8 +215,10 @@ class SystemCredentials:
         return f"{self._folder}, {self._otherwise.describe()}"
 
     def _require_own(self, account: Account) -> None:
-        if os.path.lexists(self._folder / account.name):
-            raise CredentialReadOnly(name=account.name, folder=self._folder)
+        """Refuse what stands in the folder, and parts of it ("oauth-token.a1"), which would change it all the same."""
+        name = account.name.partition(".")[0]
+        if os.path.lexists(self._folder / name):
+            raise CredentialReadOnly(name=name, folder=self._folder)
 
 
 def without_line_break(text: str) -> str:
@@ -215,7 +240,7 @@ class KeyringStore:
     def set(self, account: Account, secret: Secret) -> Secret | None:
         """Store a secret and read it back, since some back ends only pretend; return the former. Raises as ``get``."""
         text = secret.reveal()
-        if len(text.encode("utf-16-le")) // 2 > _LONGEST:
+        if len(text.encode("utf-16-le")) // 2 > LONGEST_SECRET:
             raise KeyringRefused(reason=N_("the secret is longer than a keyring entry can be"))
 
         def store() -> Secret | None:

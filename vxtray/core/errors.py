@@ -14,12 +14,17 @@
     │   └── CredentialReadOnly    the secret comes from systemd and cannot be changed here
     ├── MailError                 (core/mail: each step of a delivery has its own)
     │   ├── ConnectError          name, network, port
+    │   │   └── SignInUnreachable  the provider (OAuth) did not answer as it should
+    │   ├── SignInCancelled       ended here before it was finished
     │   ├── TlsError              certificate, version, STARTTLS missing
     │   ├── AuthError             the sign-in was refused or is impossible
+    │   │   └── SignInRefused     the provider (OAuth) or the person said no (core/mail/oauth/faults)
+    │   │       └── NotSignedIn   no sign-in is stored
     │   ├── SenderRefused
     │   ├── RecipientsRefused
     │   ├── MessageRefused
     │   └── ProtocolError         the server does not speak SMTP as it should
+    ├── BrowserMissing            no browser to sign in with (core/mail/oauth/flow)
     ├── LookupFault               the name service did not answer (core/mail/dnsrecords)
     ├── StoreError                the event store or the outbox cannot be used
     │   ├── StoreBusy             another process has the event store open
@@ -29,8 +34,12 @@
     ├── FileError                 another file that a person named cannot be read
     │   └── FileNotWritten        or cannot be written
     ├── DrawingFailed             a report's charts and PDF (core/reports/drawing)
+    ├── AutostartFailed           the session's entry could not be changed (core/autostart)
     ├── SourceError               a source of events cannot work as it is set
-    │   └── PortTaken             another program listens there
+    │   ├── PortTaken             another program listens there
+    │   ├── ServerAway            a VIGILANCE X or ClickHouse server does not answer (core/sources/vigilancex_api)
+    │   ├── Unlicensed            it wants a licence for that
+    │   └── PathFailed            it answers with a fault of its own
     ├── ProgramBusy               another vxtray holds the profile
     └── ControlError              the running program could not be reached or refused
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from vxtray.core.errors import VxtrayError
 from vxtray.core.sources import LINES, Batch
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a source: ``rate`` in lines a second over the last minute; ``began`` when it was last started.
 
     ``rejected_by`` counts by reason, ``samples`` are some of those lines with their reason, both message ids;
-    ``latest`` are the last lines with when they came, cut to ``LATEST_BYTES``. ``dropped``, ``fault`` and ``where``
-    are those of ``sources.Health``.
+    ``latest`` are the last lines with when they came, cut to ``LATEST_BYTES``. ``dropped``, ``fault``, ``where`` and
+    ``trouble`` are those of ``sources.Health``.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SourceHealth(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int] = {}
     fault: str = ""
     where: str = ""
+    trouble: VxtrayError | None = None
 
     @property
     def dropped_lines(self) -> int:

@@ -217,7 +217,8 @@ class Intake:
             own = run.source.health() if run.source else Health()
             tally = self._tallies.get(run.name) or Tally()
             counted = tally.health(run.name, running=run.alive, began=run.began)
-            found.append(msgspec.structs.replace(counted, dropped=own.dropped, fault=own.fault, where=own.where))
+            told = {"dropped": own.dropped, "fault": own.fault, "where": own.where, "trouble": own.trouble}
+            found.append(msgspec.structs.replace(counted, **told))
         return found
 
     def idle(self) -> bool:
@@ -295,7 +296,7 @@ class Intake:
         """Store what was parsed, in as few transactions as positions allow; lines are never given up for a fault."""
         for batches, results in _joined(chunk, parsed):
             events = [event for result in results for event in result.events]
-            position = batches[-1].position
+            position = _position(batches)
             if events or position is not None:
                 self._commit(events, position, alerts=batches[-1].alerts, lines=partial(_line_of, batches, results))
             for batch, result in zip(batches, results, strict=True):
@@ -347,6 +348,19 @@ def _joined(chunk: list[Batch], parsed: "list[Parsed]") -> "Iterable[tuple[list[
         results.append(result)
     if batches:
         yield batches, results
+
+
+def _position(batches: list[Batch]) -> Position | None:
+    """Return the last position, with the marks of all."""
+    last = batches[-1].position
+    if last is None or not any(batch.position.marks for batch in batches if batch.position):
+        return last
+    before = [batch.position for batch in batches if batch.position]
+    return msgspec.structs.replace(
+        last,
+        marks=tuple(mark for one in before for mark in one.marks),
+        outdated=tuple(limit for one in before for limit in one.outdated),
+    )
 
 
 def _line_of(batches: list[Batch], results: "list[Parsed]", event: int) -> str:

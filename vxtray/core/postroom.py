@@ -16,8 +16,9 @@ from vxtray.core.credentials import CredentialStore
 from vxtray.core.errors import N_, StoreError, VxtrayError
 from vxtray.core.mail import network
 from vxtray.core.mail.delivery import Courier
-from vxtray.core.mail.fingerprint import fingerprint, last_change, secret_changed
+from vxtray.core.mail.fingerprint import SIGNED_IN, SIGNED_OUT, fingerprint, last_change, secret_changed
 from vxtray.core.mail.hold import Cause, Hold
+from vxtray.core.mail.keeping import Keeper
 from vxtray.core.mail.outbox import Delivery, Entry, Outbox, State, Verdict
 from vxtray.core.mail.statefile import as_text
 from vxtray.core.notices import MailSettled, Publish, QueueChanged
@@ -39,6 +40,7 @@ _PROOF = "{smtp.host}:{smtp.port} {smtp.username}\t{at}"
 _SECRETS = "secret-changes"  # as many of them stand in the history
 
 _LOST = frozenset({State.FAILED, State.EXPIRED})
+_UNREACHED = frozenset({Cause.NETWORK, Cause.SERVER, Cause.BLOCKED})
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class PostRoom:
         publish: Publish,
         clock: Callable[[], datetime],
         *,
+        keeper: Keeper | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         default_route: Callable[[], bool] = network.default_route,
     ) -> None:
@@ -70,10 +73,12 @@ class PostRoom:
         self._publish = publish
         self._clock = clock
         self._default_route = default_route
+        self._keeper = keeper
         self._courier = Courier(
             smtp,
             credentials,
             clock,
+            keeper=keeper,
             dot_follows=outbox.dot_follows,
             fingerprint=self._fingerprint,
             monotonic=monotonic,
@@ -126,11 +131,14 @@ class PostRoom:
             if not self._stopping.is_set():  # else what a dialog still had under way met a closed outbox
                 self._board.put("outbox", error)
 
-    def mended(self, secret: str = "") -> None:
-        """Try the server again now: settings, ``secret`` or a person's wish changed. Raises ``StoreError``."""
+    def mended(self, secret: str = "", user: str = "") -> None:
+        """Try the server again now: settings, ``secret`` (of ``user``) or a person's wish changed.
+
+        Raises ``StoreError``.
+        """
         if secret:
             with contextlib.suppress(OSError):  # only the history would miss it
-                secret_changed(self._outbox.path.parent, secret)
+                secret_changed(self._outbox.path.parent, secret, user)
         if self._stopping.is_set():  # what a dialog still had under way when the program ended
             return
         self._courier.mended(self._smtp)
@@ -139,9 +147,32 @@ class PostRoom:
         self._outbox.retry_all(self._clock())
         self._wake.set()
 
+    def sign_out(self, smtp: Smtp) -> bool:
+        """End a sign-in; True where the provider was told. Raises ``CredentialError``, ``MailError``."""
+        revoked = self._keeper is not None and self._keeper().sign_out(smtp)
+        self.mended(SIGNED_OUT, smtp.username)
+        return revoked
+
     def wake(self) -> None:
         """Look for mails now."""
         self._wake.set()
+
+    def look_again(self) -> None:
+        """The computer slept, or its clock was set: what could not be reached then may be by now.
+
+        A hold of the account stays: one more sign-in could lock it. A disk that is full is told, not raised.
+        """
+        try:
+            hold = self._outbox.hold()
+            if hold is not None and hold.cause in _UNREACHED:
+                self._outbox.probe_now(self._clock())
+        except StoreError as error:
+            self._board.put("outbox", error)
+        self._wake.set()
+
+    def cut_off(self) -> None:
+        """Give up the mail in hand even where it may have arrived: it goes back to the queue."""
+        self._courier.cut_off(in_doubt=True)
 
     # --- sending -----------------------------------------------------------------------------------------------------
 
@@ -201,7 +232,13 @@ class PostRoom:
         change = last_change(self._outbox.path.parent)
         if str(change.count) != (self._outbox.fact(_SECRETS) or "0"):
             self._outbox.set_fact(_SECRETS, str(change.count))
-            self._outbox.note(self._clock(), "secret", {"name": change.name, "changed": change.at})
+            if change.name in {SIGNED_IN, SIGNED_OUT}:
+                if self._keeper is not None and change.name == SIGNED_OUT:  # maybe by another process
+                    self._keeper().forget_access_tokens()
+                what, detail = change.name.replace("-", "_"), {"username": change.user, "changed": change.at}
+            else:
+                what, detail = "secret", {"name": change.name, "changed": change.at}
+            self._outbox.note(self._clock(), what, detail)
 
     def _fingerprint(self, smtp: Smtp) -> str:
         return fingerprint(smtp, self._outbox.path.parent)
@@ -215,6 +252,8 @@ class PostRoom:
             try:
                 self.send_waiting()
                 self._board.put("outbox", None)
+                if (ended := self._courier.stay_signed_in()) is not None:
+                    self._board.put("mail", ended)
                 pause = self._pause()
             except VxtrayError as error:
                 if self._stopping.is_set():  # the delivery was cut off, or the outbox is closed

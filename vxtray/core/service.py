@@ -14,30 +14,31 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import msgspec
-
 from vxtray.core.alertroom import AlertRoom
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.diary import Diary
 from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth
+from vxtray.core.importing import Importing
 from vxtray.core.intake import Intake
+from vxtray.core.mail.keeping import Keeper
 from vxtray.core.mail.outbox import Entry, Outbox
 from vxtray.core.notices import EventsStored, Publish
 from vxtray.core.paths import Profile
 from vxtray.core.postroom import PostRoom, Waiting
 from vxtray.core.reports.desk import ReportDesk
-from vxtray.core.reports.period import Cadence, Period, machine_zone, report_zone
+from vxtray.core.reports.period import Cadence, Period, machine_zone
 from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
 from vxtray.core.store import EventStore
-from vxtray.core.store.committing import CommittingStore, LineOf
+from vxtray.core.store.committing import LineOf
 from vxtray.core.store.retention import Retention
 from vxtray.core.troubles import Trouble, TroubleBoard
 from vxtray.core.watching import Watch
 
 if TYPE_CHECKING:
+    from vxtray.core.mail.oauth.tokens import TokenKeeper
     from vxtray.core.reports.making import Made
     from vxtray.core.sources import Wanted
     from vxtray.core.sources.importer import ImportResult  # heavy, with all parsers: loaded with the first file
@@ -64,12 +65,14 @@ class Service:
         publish: Publish,
         *,
         saved_at: Callable[[], float] | None = None,
+        keeper: Keeper | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Open the outbox. The caller holds the profile's lock. Raises ``StoreError``."""
+        """Open the outbox. The caller holds the profile's lock, and may have a ``keeper``. Raises ``StoreError``."""
         self.profile = profile
         self.settings = settings
         self.credentials = credentials
+        self._keeper = keeper or Keeper(credentials, profile.state, clock)
         self.clock = clock
         self.outbox = Outbox(profile.outbox_file)
         if found := self.outbox.recover():  # the profile's lock is held, so nobody else is sending them
@@ -78,9 +81,8 @@ class Service:
         self._saved_at = saved_at or (lambda: clock().timestamp())
         self._board = TroubleBoard(publish, clock)
         self._guard = threading.Lock()
-        self._importing = threading.Lock()
         self._events: EventStore | None = None
-        self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock)
+        self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock, keeper=self._keeper)
         self._diary = Diary(self.outbox, clock)
         self.alerts = AlertRoom(
             self.outbox,
@@ -94,6 +96,7 @@ class Service:
         self._reports = ReportDesk(self.outbox, self.store, clock)
         self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
         self._stopping = threading.Event()
+        self._importing = Importing(self.store, self._committed, self._stored, self._stopping)
         self._schedule: Schedule | None = None
         self._watch = Watch(self.outbox, self._board, self._folders, self.sources, self._wanted_names, clock)
         self._retention = Retention()
@@ -137,12 +140,23 @@ class Service:
                 self._note_lost(at_once=True)
                 self._reports.rest()
         self._post.stop()
+        self._keeper.close()
         if self._events is not None:
             self._events.close()
         if self._schedule is not None:
             self._diary.stopped()
             self._schedule = None
         self.outbox.close()
+
+    def time_leapt(self) -> None:
+        """The computer slept, or its clock was set: look at once for what is due."""
+        self._post.look_again()
+        if self._schedule is not None:
+            self._schedule.wake()
+
+    def cut_off(self) -> None:
+        """While ``stop`` waits for the mail server: give the mail in hand up, it stays in the queue."""
+        self._post.cut_off()
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -200,40 +214,33 @@ class Service:
         stdin: BinaryIO | None = None,
     ) -> "ImportResult":
         """Read log files into the store, each line once. Raises ``LogFileError``, ``StoreError``."""
-        from vxtray.core.sources.importer import import_files
-
-        with self._importing:  # or the same file, by the window and a command, would be read twice
-            store = CommittingStore(self.store(), self._committed, self._imported)
-            return import_files(
-                paths,
-                store,
-                format=format,
-                zone=report_zone(msgspec.structs.replace(self.settings.reports, zone=zone)) if zone else machine_zone(),
-                alerts=alerts,
-                lines=store.lines_are,
-                progress=progress,
-                rejected=rejected,
-                stdin=stdin,
-                stop=self._stopping,
-            )
+        return self._importing.run(
+            paths,
+            self.settings.reports,
+            format=format,
+            zone=zone,
+            alerts=alerts,
+            progress=progress,
+            rejected=rejected,
+            stdin=stdin,
+        )
 
     def _committed(
         self, first_seq: int, events: list[SecurityEvent], alerts: bool, lines: LineOf | None = None
     ) -> None:
         """Raise the alerts of events just stored; runs on ``vx-store``. Raises ``StoreError``."""
         queued = self.alerts.committed(first_seq, events, alerts=alerts, lines=lines)
-        if events:
-            self._publish(EventsStored(at=self.clock(), events=len(events), alerts=queued))
+        self._stored(len(events), queued)
         self._note_lost(at_once=False)
 
-    def _imported(self, events: int) -> None:
+    def _stored(self, events: int, alerts: int = 0) -> None:
         if events:
-            self._publish(EventsStored(at=self.clock(), events=events, alerts=0))
+            self._publish(EventsStored(at=self.clock(), events=events, alerts=alerts))
 
     def _wanted_sources(self) -> "list[Wanted]":
         from vxtray.core.sources.choice import wanted_sources
 
-        return wanted_sources(self.settings.sources, self._position)
+        return wanted_sources(self.settings.sources, self._position, self._positions, self.credentials.get)
 
     def _forget_removed(self) -> None:
         """Forget since when files were followed that the settings, changed meanwhile, name no more."""
@@ -251,6 +258,9 @@ class Service:
 
     def _position(self, key: str) -> int:
         return self.store().position(key)
+
+    def _positions(self, prefix: str) -> dict[str, int]:
+        return self.store().positions(prefix)
 
     def sources(self) -> list[SourceHealth]:
         """Return what is known of each source that runs."""
@@ -325,9 +335,21 @@ class Service:
         """Try every mail that is due, on this thread; return how many were accepted. Raises ``StoreError``."""
         return self._post.send_waiting()
 
-    def mail_mended(self, secret: str = "") -> None:
-        """Try the mail server again now: ``secret`` was changed, or a person wants it. Raises ``StoreError``."""
-        self._post.mended(secret)
+    def mail_mended(self, secret: str = "", user: str = "") -> None:
+        """Try the mail server again now: ``secret`` (of ``user``) was changed, or a person wants it.
+
+        Raises ``StoreError``.
+        """
+        self._post.mended(secret, user)
+
+    @property
+    def tokens(self) -> "TokenKeeper":
+        """The process's one keeper of access tokens."""
+        return self._keeper()
+
+    def sign_out(self, smtp: Smtp) -> bool:
+        """End a sign-in; True where the provider was told. Raises ``CredentialError``, ``MailError``."""
+        return self._post.sign_out(smtp)
 
     def mail_proven(self, smtp: Smtp) -> None:
         """Remember that a test e-mail was accepted with these settings. Raises ``StoreError``."""

@@ -13,6 +13,7 @@ from vxtray.core.mail.outbox import Entry
 from vxtray.core.postroom import Waiting
 from vxtray.core.revision import revision
 from vxtray.core.service import Service
+from vxtray.core.settings.tree import Auth
 
 
 class State(StrEnum):
@@ -66,6 +67,7 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
             "silences": len(service.alerts.silences()),
         },
         "waiting": _waiting(service.mail_waiting()),
+        "sign_in": _sign_in(service, language),
         "sources": [
             {
                 "name": source.name,
@@ -94,6 +96,26 @@ def _waiting(waiting: Waiting | None) -> dict[str, object] | None:
     if waiting is None:
         return None
     return {"cause": waiting.cause, "until": waiting.until.isoformat() if waiting.until else None}
+
+
+def _sign_in(service: Service, language: str) -> dict[str, object] | None:
+    """Return how the sign-in with the provider is, None where mails leave with a password or without a sign-in."""
+    smtp = service.settings.smtp
+    if smtp.auth is not Auth.OAUTH:
+        return None
+    health = service.tokens.health(smtp)
+    moments = {name: getattr(health, name) for name in ("signed_in_at", "last_refresh", "expected_end")}
+    return {
+        "state": health.state,
+        "provider": smtp.oauth.provider,
+        "username": smtp.username,
+        "signed_in_as": health.signed_in_as,
+        **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
+        "note": texts.translate(health.note, language) if health.note else "",
+        "fault": health.fault.in_language(language),
+        "remedy": health.remedy.in_language(language),
+        "details": list(health.details),
+    }
 
 
 def _stopped(service: Service) -> State:

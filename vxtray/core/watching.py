@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vxtray.core import texts
-from vxtray.core.alerts.conditions import Change, Conditions, Disk, Mail, Seen, Source, State, Story
+from vxtray.core.alerts.conditions import Change, Conditions, Disk, Mail, Seen, Source, State, Story, spoken_name
 from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import N_, StoreError, VxtrayError
 from vxtray.core.health import SourceHealth, group_of, silent
@@ -203,7 +203,7 @@ def _silence(name: str, last: datetime, now: datetime) -> VxtrayError:
     return VxtrayError(
         N_("Nothing was heard from {name} since {since}."),
         N_("Check that the sender still runs and that its log goes here."),
-        name=name,
+        name=spoken_name(name),
         since=clock_time(last, now),
     )
 

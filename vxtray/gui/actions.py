@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QFont, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from vxtray.core import texts
@@ -40,6 +40,13 @@ _PAUSES = (
 _MORNING = time(8)
 
 
+def bold() -> QFont:
+    """Return the font of the line that matters most."""
+    font = QFont()
+    font.setBold(True)
+    return font
+
+
 class Actions(QObject):
     """The actions and menus.
 
@@ -66,10 +73,15 @@ class Actions(QObject):
         self.quit.setShortcut(QKeySequence("Ctrl+Q"))  # the standard key is none on Windows
         self.resume = self._action(_("Send alert mails again"), self._resume)
         self.acknowledge = self._action(_("Acknowledge alerts"), self.acknowledge_all)
+        self.next_report = self._action("", lambda: self.page_wanted.emit("reports"))
+        self.last_mail = self._action("", self._show_last_mail)
+        self.queue = self._action("", self._show_queue)
         self.last_critical = self._action("", self._show_last_critical)
+        self.settings = self._action(_("Settings…"), lambda: self.page_wanted.emit("settings"))
         self.import_files = self._action(_("Import log files…"), self._choose_files)
         self._state_line = QAction(self)
         self._state_line.setEnabled(False)
+        self._state_line.setFont(bold())
         self._pausing: PauseDialog | None = None
         self._menus: list[QMenu] = []  # which nothing else may hold
         self.changed.connect(self.glance.look_again)
@@ -78,11 +90,20 @@ class Actions(QObject):
 
     @Slot()
     def _show_glance(self) -> None:
+        """Say it in the menus, also in one that is open: no line comes or goes under the pointer."""
         glance = self.glance
         critical = glance.last_critical_words()
-        self._state_line.setText(glance.words.replace("&", "&&"))
-        self.last_critical.setText(critical.replace("&", "&&"))
-        self.last_critical.setVisible(bool(critical))
+        lines = {
+            self._state_line: glance.words,
+            self.next_report: glance.next_report_words(),
+            self.last_mail: glance.last_mail_words(),
+            self.queue: glance.queue_words(),
+            self.last_critical: critical or _("Last critical: none yet"),
+        }
+        for action, text in lines.items():
+            action.setText(text.replace("&", "&&"))
+        self.last_mail.setEnabled(glance.mail.last is not None)
+        self.last_critical.setEnabled(bool(critical))
         self.acknowledge.setEnabled(bool(glance.alerts.unacknowledged))
         self.resume.setEnabled(self._context.service.paused_until() is not None)
 
@@ -95,15 +116,15 @@ class Actions(QObject):
         """Return all that can be done without the window, under a line that says how everything stands."""
         menu = QMenu(_("Menu"), parent)
         menu.addAction(self._state_line)
-        menu.addAction(self.last_critical)
-        menu.addAction(self.acknowledge)
         menu.addSeparator()
-        menu.addAction(self.open)
+        menu.addActions((self.next_report, self.last_mail, self.queue, self.last_critical))
+        menu.addSeparator()
         menu.addAction(self.send_test)
         menu.addMenu(self.report_menu(menu))
         menu.addMenu(self.pause_menu(menu))
+        menu.addAction(self.acknowledge)
         menu.addSeparator()
-        menu.addAction(self.quit)
+        menu.addActions((self.open, self.settings, self.quit))
         menu.aboutToShow.connect(self.glance.look_again)
         return menu
 
@@ -149,10 +170,15 @@ class Actions(QObject):
             self._failed(NotConfigured())
             return
         self.send_test.setEnabled(False)
+        self.glance.try_out(begins=True)
         language, cutoff = texts.current(), self._context.bridge.cutoff()
 
-        def done(trial: Trial) -> None:
+        def settled() -> None:
             self.send_test.setEnabled(True)
+            self.glance.try_out(begins=False)
+
+        def done(trial: Trial) -> None:
+            settled()
             refused = ", ".join(address for address, word in trial.recipients.items() if not word.ok)
             if refused:
                 self.told.emit(_("The server took the mail, but not for {recipients}.", recipients=refused), False)
@@ -162,11 +188,11 @@ class Actions(QObject):
             self.changed.emit()
 
         def failed(error: Exception) -> None:
-            self.send_test.setEnabled(True)
+            settled()
             self._failed(error)
 
         self._context.bridge.run(
-            lambda: send_and_record(service, smtp, secret_for(smtp, credentials), language, cutoff),
+            lambda: send_and_record(service, smtp, secret_for(smtp, credentials, service.tokens), language, cutoff),
             done,
             failed,
             owner=self,
@@ -234,6 +260,7 @@ class Actions(QObject):
         alerts = self._context.service.alerts
 
         def done(count: int) -> None:
+            count += self.glance.took_note()
             self.told.emit(plural("{n} alert acknowledged.", "{n} alerts acknowledged.", count), True)
             self.changed.emit()
 
@@ -242,6 +269,13 @@ class Actions(QObject):
     def _show_last_critical(self) -> None:
         if (incident := self.glance.alerts.last_critical) is not None:
             self.page_wanted.emit(f"alerts:{incident.id}")
+
+    def _show_last_mail(self) -> None:
+        if (last := self.glance.mail.last) is not None:
+            self.page_wanted.emit(f"history:{last.id}")
+
+    def _show_queue(self) -> None:
+        self.page_wanted.emit("lost" if self.glance.mail.failed else "history")
 
     @Slot()
     def _choose_files(self) -> None:

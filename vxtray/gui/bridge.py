@@ -1,8 +1,8 @@
 """The one door between the GUI thread and all others: notices come in, slow work goes out, answers come back.
 
 ``post`` and ``call`` may be used from any thread; everything they bring runs on the GUI thread, in order for each
-sender. ``run`` sends work to ``vx-task`` threads (at most two), and what a person waits for at once to ``vx-read``,
-which no import and no export keeps busy.
+sender. ``run`` sends work to ``vx-task`` threads (at most two), what a person waits for at once to ``vx-read``, which
+no import and no export keeps busy, and what itself waits for a person for minutes to ``vx-wait``.
 """
 
 import logging
@@ -71,6 +71,7 @@ class Bridge(QObject):
         self._stopping = threading.Event()
         self._work = _Lane("vx-task", 2, self._stopping)
         self._reads = _Lane("vx-read", 1, self._stopping)
+        self._waits = _Lane("vx-wait", 2, self._stopping)
         self._cutoffs: weakref.WeakSet[Cutoff] = weakref.WeakSet()
         self._arrived.connect(self._drain, Qt.ConnectionType.QueuedConnection)
 
@@ -105,10 +106,12 @@ class Bridge(QObject):
         *,
         owner: QObject,
         quick: bool = False,
+        waits: bool = False,
     ) -> None:
-        """Do ``work`` on another thread and answer on this one, or nowhere if ``owner`` is gone by then.
+        """Do ``work`` on another thread and answer on this one, or nowhere if ``owner`` or the program is gone.
 
-        ``quick`` is for reads of a few hundred milliseconds at most, which must not wait behind an import.
+        ``quick`` is for reads of a few hundred milliseconds at most, which must not wait behind an import; ``waits``
+        for what takes as long as a person does, which must keep nothing else waiting.
         A fault that nobody foresaw is answered too, and ``broken`` tells of it besides.
         """
         if self._stopping.is_set():
@@ -124,9 +127,9 @@ class Bridge(QObject):
                 if not isinstance(error, VxtrayError):
                     log.exception("work for the window met a fault")
                     self.call(lambda error=error: self.broken.emit(error))  # type: ignore[misc]  # outlives the except
-            self.call(lambda: answer(result) if isValid(owner) else None)
+            self.call(lambda: answer(result) if isValid(owner) and not self._stopping.is_set() else None)
 
-        (self._reads if quick else self._work).put(task)
+        (self._reads if quick else self._waits if waits else self._work).put(task)
 
     def cutoff(self) -> Cutoff:
         """Return what ends a conversation with the mail server; ``stop`` uses it too. GUI thread only."""
@@ -139,11 +142,12 @@ class Bridge(QObject):
     def stop(self) -> None:
         """Take no more work; mail servers are cut off, and a keyring's prompt is left behind after a moment."""
         self._stopping.set()
-        for lane in (self._work, self._reads):
+        lanes = (self._work, self._reads, self._waits)
+        for lane in lanes:
             lane.end()
         for in_doubt, seconds in ((False, _STOP_SECONDS), (True, _CUT_SECONDS)):
             for cutoff in self._cutoffs:
                 cutoff.cut(in_doubt=in_doubt)
             until = time.monotonic() + seconds
-            for worker in (*self._work.workers, *self._reads.workers):
+            for worker in (worker for lane in lanes for worker in lane.workers):
                 worker.join(max(0.0, until - time.monotonic()))

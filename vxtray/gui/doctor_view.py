@@ -14,10 +14,11 @@ from vxtray.core.mail.doctor import Remedy, Step, check
 from vxtray.core.mail.faults import MailError, TlsError
 from vxtray.core.mail.preflight import Junk, warnings
 from vxtray.core.mail.transcript import Transcript
-from vxtray.core.settings.tree import Smtp
+from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
 from vxtray.gui.icons import IconLabel
+from vxtray.gui.sign_in_words import button_words, provider_for
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Button, Card, link_button, plain_label, separator
@@ -78,11 +79,11 @@ class Examination(QObject):
             self.failed.emit(error)
 
 
-def _secret_or_fault(secret: Callable[[], Secret | None]) -> Secret | CredentialError | None:
+def _secret_or_fault(secret: Callable[[], Secret | None]) -> Secret | CredentialError | MailError | None:
     """Return the secret, or why there is none: the steps before the sign-in need none and may be wrong too."""
     try:
         return secret()
-    except CredentialError as error:
+    except (CredentialError, MailError) as error:
         return error
 
 
@@ -90,12 +91,14 @@ class DoctorView(Card):
     """The steps as rows: a mark and a name, what was found or what to do, and the time it took.
 
     Signals: ``remedy_wanted(dict)`` with the settings below ``smtp.`` that a person wants to try;
-    ``trust_wanted(Shown)`` for a certificate that is to be believed; ``ca_file_wanted`` to choose an authority's file.
+    ``trust_wanted(Shown)`` for a certificate that is to be believed; ``ca_file_wanted`` to choose an authority's file;
+    ``sign_in_wanted`` to sign in with the provider.
     """
 
     remedy_wanted = Signal(dict)
     trust_wanted = Signal(object)
     ca_file_wanted = Signal()
+    sign_in_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -175,6 +178,9 @@ class DoctorView(Card):
             if step.chain:
                 own = step.chain[0]
                 found.append(self._link(_("Trust this certificate…"), lambda: self.trust_wanted.emit(own)))
+        if isinstance(step.fault, MailError) and step.fault.sign_in:
+            again = self._smtp.auth is Auth.OAUTH
+            found.append(self._link(button_words(provider_for(self._smtp), again=again), self.sign_in_wanted.emit))
         if isinstance(step.fault, MailError):
             found.append(self._copier(_("Copy a note for the administrator"), self._note(step.fault)))
         if self._transcript is not None:
@@ -262,11 +268,11 @@ class _Row(QWidget):
         mark = IconLabel(_MARKS[state], state, 14)
         self._grid.addWidget(mark, 0, 0, Qt.AlignmentFlag.AlignTop)
         name = plain_label(title, "strong")
-        name.setVisible(bool(title))
         name.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         if title:
             name.setFixedWidth(theme().px(116))
         self._grid.addWidget(name, 0, 1, Qt.AlignmentFlag.AlignTop)
+        name.setVisible(bool(title))  # not before: without a parent it would be a window, and take the keyboard
         found = plain_label(detail, "body" if state == "good" else "strong", selectable=True)
         self._grid.addWidget(found, 0, 2)
         if took:
@@ -275,8 +281,8 @@ class _Row(QWidget):
     def _add_facts(self, facts: str, *, shown: bool) -> None:
         """Put further findings beneath; those of a step that went well only on demand."""
         label = plain_label(facts, "muted", selectable=True)
-        label.setVisible(shown)
         self._grid.addWidget(label, 2, 2)
+        label.setVisible(shown)
         if shown:
             return
         more = link_button(_("Details"))

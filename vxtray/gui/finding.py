@@ -12,7 +12,7 @@ from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
 from vxtray.gui.icons import IconLabel
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Card, button, link_button, plain_label, separator
+from vxtray.gui.widgets import Card, button, label_for, link_button, plain_label, separator
 
 if TYPE_CHECKING:
     from vxtray.core.mail.discover import Discovery, Proposal
@@ -53,7 +53,7 @@ class Finder(QWidget):
         self.search.clicked.connect(self._search)
         line = QHBoxLayout()
         line.setSpacing(8)
-        line.addWidget(plain_label(_("E-mail address"), "muted", wrap=False))
+        line.addWidget(label_for(self.address, _("E-mail address")))
         line.addWidget(self.address, 1)
         line.addWidget(self.search)
         self.results = Card()

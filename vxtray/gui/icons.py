@@ -1,9 +1,13 @@
 """Icons from the shipped SVG files, drawn in the theme's colours. GUI thread only.
 
 Every drawing is one colour, ``currentColor``, except the application's own. Line icons stand on a grid of 16, tray
-shields on a grid of 24 that leaves the outermost unit free, so that a panel of 22 px shows them without blur.
+shields on a grid of 24 that leaves the outermost unit free, so that a panel of 22 px shows them without blur. Marks
+whose edges fall on whole pixels at 16 and 32 px are drawn once more (``-24``) for 22 and 24 px.
 """
 
+import contextlib
+import os
+import sys
 from enum import StrEnum
 from functools import cache
 from typing import Literal
@@ -18,6 +22,9 @@ from vxtray.gui.theme import DARK, LIGHT, theme
 
 #: Edge lengths, in device-independent pixels, that panels and menus ask for.
 SIZES = (16, 22, 24, 32)
+
+#: And Windows' at 125 and 175 %.
+_SCALED = (20, 28)
 
 Scheme = Literal["light", "dark", "symbolic"]
 
@@ -46,6 +53,11 @@ _TRAY_TOKEN = {
 }
 
 
+#: Drawings that have a twin for panels of 22 and 24 px.
+_TWINS = frozenset({"tray-alert", "tray-paused", "tray-sending"})
+_TWIN_SIZES = frozenset({22, 24})
+
+
 def pixmap(name: str, colour: str, size: int, ratio: float = 1.0) -> QPixmap:
     """Return ``icons/<name>.svg`` in ``colour`` (``#rrggbb``), ``size`` device-independent px square.
 
@@ -63,9 +75,31 @@ def tray_icon(state: TrayState, scheme: Scheme) -> QIcon:
     """Return the shield for a panel that is ``light`` or ``dark``, or a black mask (``symbolic``)."""
     tokens = DARK if scheme == "dark" else LIGHT
     colour = "#000000" if scheme == "symbolic" else getattr(tokens, _TRAY_TOKEN[state])
-    icon = _icon(f"tray-{state}", colour, SIZES)
+    icon = _icon(f"tray-{state}", colour, (*SIZES, *_SCALED))
     icon.setIsMask(scheme == "symbolic")
     return icon
+
+
+def panel_scheme(*, dark: bool) -> Scheme:
+    """Return what suits the panel that holds the tray; ``dark`` is the look of windows, which most panels share."""
+    if sys.platform == "darwin":
+        return "symbolic"  # the menu bar colours the mask itself
+    if sys.platform == "win32":
+        return "light" if _light_taskbar() else "dark"
+    if "GNOME" in os.environ.get("XDG_CURRENT_DESKTOP", "").split(":"):
+        return "dark"  # the top bar, whatever the windows look like
+    return "dark" if dark else "light"
+
+
+def _light_taskbar() -> bool:
+    """Ask Windows for the colour of its taskbar, which windows need not share."""
+    if sys.platform == "win32":
+        import winreg
+
+        place = r"Software\Microsoft\Windows\CurrentVersion\Themes\Personalize"
+        with contextlib.suppress(OSError), winreg.OpenKey(winreg.HKEY_CURRENT_USER, place) as key:
+            return bool(winreg.QueryValueEx(key, "SystemUsesLightTheme")[0])
+    return False
 
 
 def app_icon() -> QIcon:
@@ -110,7 +144,8 @@ def _icon(name: str, colour: str, sizes: tuple[int, ...]) -> QIcon:
     icon = QIcon()
     for size in sizes:
         for ratio in (1.0, 2.0):
-            icon.addPixmap(pixmap(name, colour, size, ratio))
+            twin = ratio == 1 and size in _TWIN_SIZES and name in _TWINS
+            icon.addPixmap(pixmap(f"{name}-24" if twin else name, colour, size, ratio))
     return icon
 
 

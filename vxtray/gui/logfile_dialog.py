@@ -16,7 +16,7 @@ from vxtray.gui.context import Context
 from vxtray.gui.lines_view import LinesView, read_file, summary_of
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import ChoiceField, button, mark, plain_label, primary_button
+from vxtray.gui.widgets import ChoiceField, button, label_for, mark, plain_label, primary_button
 
 _FORMATS = (
     ("auto", N_("Found by content")),
@@ -90,13 +90,13 @@ class LogFileDialog(QDialog):
         chosen.setSpacing(8)
         chosen.addWidget(self.path, 1)
         chosen.addWidget(self.choose)
-        form.addRow(plain_label(_("File or pattern"), "muted", wrap=False), chosen)
+        form.addRow(label_for(self.path, _("File or pattern")), chosen)
         for label, field in (
             (_("Format"), self.format),
             (_("Time zone"), self.zone),
             (_("Start"), self.start),
         ):
-            form.addRow(plain_label(label, "muted", wrap=False), field)
+            form.addRow(label_for(field, label), field)
         foot = QHBoxLayout()
         foot.setSpacing(10)
         foot.addWidget(self.test)

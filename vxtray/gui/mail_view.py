@@ -86,6 +86,7 @@ class MailTabs(QTabWidget):
         super().__init__(parent)
         self.html, self.text, self.source = Paper(), _plain(_("Text")), _plain(_("Source"))
         self.html.setAccessibleName(_("The mail"))
+        self.setAccessibleName(_("The mail"))
         self.setDocumentMode(True)
         for view, name in ((self.html, _("HTML")), (self.text, _("Text")), (self.source, _("Source"))):
             self.addTab(view, name)
@@ -154,8 +155,9 @@ class MailView(QDialog):
         (self.html if opened.html else self.text).setFocus()
 
     def _choose_file(self) -> None:
+        kind = _("Mails")
         name, _kind = QFileDialog.getSaveFileName(
-            self, _("Save the mail"), f"vxtray-mail-{self._mail.id}.eml", f"{_('Mails')} (*.eml)"
+            self, _("Save the mail"), f"vxtray-mail-{self._mail.id}.eml", f"{kind} (*.eml)"
         )
         if name:
             path = Path(name)

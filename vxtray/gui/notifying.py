@@ -218,11 +218,13 @@ class Notifier(QObject):
         else:
             title = plural("{n} alert since {time}", "{n} alerts since {time}", run.events, time=since)
             if run.critical and run.critical < run.events:
-                title = f"{title}, {plural('{n} critical', '{n} critical', run.critical)}"
+                critical = plural("{n} critical", "{n} critical", run.critical)
+                title = f"{title}, {critical}"
             where = "alerts"
         text, _whence = _said(run.worst)
         if storm is None and len(run.sources) > 1:
-            text = f"{text}\n{plural('From {n} source', 'From {n} sources', len(run.sources))}"
+            sources = plural("From {n} source", "From {n} sources", len(run.sources))
+            text = f"{text}\n{sources}"
         return self._note(title, text, where, urgent=bool(run.critical), again=again)
 
     def _note(self, title: str, text: str, where: str, *, urgent: bool, again: bool = False) -> Note:

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from vxtray.core.texts import _
-from vxtray.gui.widgets import MomentField, button, mark, plain_label, primary_button
+from vxtray.gui.widgets import MomentField, button, label_for, mark, plain_label, primary_button
 
 
 class PauseDialog(QDialog):
@@ -35,7 +35,7 @@ class PauseDialog(QDialog):
         self.pause.clicked.connect(self._pause)
         cancel.clicked.connect(self.reject)
         row = QHBoxLayout()
-        row.addWidget(plain_label(_("Until"), "muted", wrap=False))
+        row.addWidget(label_for(self.until, _("Until")))
         row.addWidget(self.until, 1)
         buttons = QHBoxLayout()
         buttons.addStretch(1)

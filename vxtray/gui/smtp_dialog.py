@@ -4,41 +4,31 @@ GUI thread only; keyring and mail server are asked on ``vx-task``.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QHBoxLayout,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDialog, QScrollArea, QVBoxLayout, QWidget
 
-from vxtray.core import texts
-from vxtray.core.credentials import Secret, smtp_account
+from vxtray.core.credentials import Secret
 from vxtray.core.errors import CredentialError, SettingsInvalid, VxtrayError
 from vxtray.core.mail.certificates import Shown, keep
 from vxtray.core.mail.delivery import secret_for
-from vxtray.core.mail.faults import Stage
-from vxtray.core.mail.replies import words_of
-from vxtray.core.mail.trial import Trial
 from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
-from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.doctor_view import DoctorView
 from vxtray.gui.finding import Finder
 from vxtray.gui.smtp_form import SmtpForm
-from vxtray.gui.smtp_saving import Saving
-from vxtray.gui.stored_password import StoredPassword
+from vxtray.gui.smtp_saving import Kept, KeptPassword, Saving
+from vxtray.gui.smtp_sign_in import SmtpSignIn
+from vxtray.gui.smtp_testing import Tests
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.trusting import asks_to_trust
-from vxtray.gui.trying import send_and_record
-from vxtray.gui.widgets import Banner, Kind, button, primary_button, separator
+from vxtray.gui.widgets import Banner, Beside, FlowRow, Kind, button, primary_button, separator
 
-T = TypeVar("T")
+#: The tests stay in one row beside Save, in px, or Save goes beneath them.
+_NEVER_FOLDED = 10_000
 
 
 class SmtpDialog(QDialog):
@@ -50,20 +40,24 @@ class SmtpDialog(QDialog):
     def __init__(self, context: Context, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._context = context
-        self._examination: Examination | None = None
         self._saving: Saving | None = None
         self._busy = False
         self._keyring_said = False  # that the keyring could not be read is shown beneath the form
-        self._opening = 0  # counts up at each end: an answer to an earlier opening is nobody's any more
         self.setWindowTitle(_("Mail server"))
         self.setObjectName("smtp-dialog")
         self.finder = Finder(context.bridge)
         self.finder.chosen.connect(self._take)
         self.form = SmtpForm()
-        self._stored = StoredPassword(context, self.form)
-        self._stored.told.connect(self._keyring_works)
-        self._stored.failed.connect(self._keyring_fails)
-        self.form.forget_wanted.connect(self._forget)
+        self.doctor = DoctorView()
+        self.sign_in = SmtpSignIn(context, self.form, self)
+        for stored in self.sign_in.stored:
+            stored.told.connect(self._keyring_works)
+            stored.failed.connect(self._keyring_fails)
+            stored.refused.connect(self._failed)
+        self.sign_in.faulty.connect(self._complain)
+        self._tests = Tests(context, self.doctor, self)
+        self._tests.ended.connect(self._settle)
+        self._tests.moved.connect(self._scroll_down)
         self._make_buttons()
         self._lay_out()
 
@@ -73,8 +67,6 @@ class SmtpDialog(QDialog):
         self.cancel = button(_("Cancel"))
         self.save = primary_button(_("Save"))
         self.save.setDefault(True)
-        for other in (self.test, self.send_test, self.cancel):
-            other.setAutoDefault(False)
         self.test.clicked.connect(self._test)
         self.send_test.clicked.connect(self._send_test)
         self.cancel.clicked.connect(self.reject)
@@ -84,10 +76,10 @@ class SmtpDialog(QDialog):
         px = theme().px
         self.message = Banner(Kind.WARNING, "")
         self.message.hide()
-        self.doctor = DoctorView()
         self.doctor.remedy_wanted.connect(self.try_changes)
         self.doctor.trust_wanted.connect(self.trust)
         self.doctor.ca_file_wanted.connect(self.choose_ca_file)
+        self.doctor.sign_in_wanted.connect(self.sign_in.begin)
         inner = QWidget()
         inner.setObjectName("column")
         column = QVBoxLayout(inner)
@@ -104,14 +96,10 @@ class SmtpDialog(QDialog):
         self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._scroll.setWidget(inner)
-        buttons = QHBoxLayout()
+        buttons = QVBoxLayout()
         buttons.setContentsMargins(20, 8, 20, 16)
-        buttons.setSpacing(10)
-        for one in (self.test, self.send_test):
-            buttons.addWidget(one)
-        buttons.addStretch(1)
-        for one in (self.cancel, self.save):
-            buttons.addWidget(one)
+        tests, ends = FlowRow(self.test, self.send_test, gap=10), FlowRow(self.cancel, self.save, gap=10)
+        buttons.addWidget(Beside(tests, ends, least=_NEVER_FOLDED))
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.setSpacing(0)
@@ -135,6 +123,12 @@ class SmtpDialog(QDialog):
         self.raise_()
         self.activateWindow()
 
+    @Slot()
+    def switch(self) -> None:
+        """Open the dialog at the sign-in with the provider of its server."""
+        self.edit()
+        self.sign_in.switch()
+
     def reload(self) -> None:
         """Show what is saved on the disk now."""
         self._context.model.reload()
@@ -147,7 +141,7 @@ class SmtpDialog(QDialog):
         trouble = self._context.model.loaded.trouble
         if trouble is not None:
             self._complain(trouble)
-        self._stored.ask()
+        self.sign_in.load()
         (self.form.host if self.form.host.text() else self.finder.address).setFocus()
 
     @Slot()
@@ -185,13 +179,17 @@ class SmtpDialog(QDialog):
         self._with_typed(self._keep_and_save)
 
     def _keep_and_save(self, smtp: Smtp) -> None:
-        text, values = self.form.password.text(), self.form.values()
-        if not text or smtp.auth is Auth.NONE:
+        text, values, secrets = self.form.password.text(), self.form.values(), list[Kept]()
+        if text and smtp.auth in {Auth.AUTO, Auth.PASSWORD}:
+            secrets = [KeptPassword(self._context.credentials, smtp, Secret(text))]
+        elif smtp.auth is Auth.OAUTH:
+            secrets = self.sign_in.secrets(smtp)
+        if not secrets:
             self._store_settings(values)
             return
         self._set_busy(True)
         self.form.setEnabled(False)  # what is saved is what was typed until now
-        self._saving = Saving(self._context, smtp_account(smtp), Secret(text), values)
+        self._saving = Saving(self._context, secrets, values)
         self._saving.waiting.connect(self._keyring_waits)
         self._saving.saved.connect(self._saved)
         self._saving.failed.connect(self._not_saved)
@@ -212,21 +210,11 @@ class SmtpDialog(QDialog):
         self._saving = None
         self._set_busy(False)
         self.doctor.hide()
-        self.form.password.setFocus()
+        self.form.secret_field().setFocus()
         if isinstance(error, CredentialError):
             self._failed(error)
         else:
             self._complain(error, beside)
-
-    def _run(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Do slow work; its answer counts only for as long as this opening of the dialog lasts."""
-        opening = self._opening
-        self._context.bridge.run(
-            work,
-            lambda answer: done(answer) if opening == self._opening else None,
-            lambda error: self._failed(error) if opening == self._opening else None,
-            owner=self,
-        )
 
     def _store_settings(self, values: dict[str, object]) -> None:
         try:
@@ -236,20 +224,6 @@ class SmtpDialog(QDialog):
             return
         self.form.password.clear()
         self.accept()
-
-    @Slot()
-    def _forget(self) -> None:
-        store = self._context.credentials
-
-        def forget(smtp: Smtp) -> None:
-            account = smtp_account(smtp)
-            self._run(lambda: store.forget(account), lambda _found: self._stored.ask())
-
-        self.form.password.clear()
-        try:
-            forget(self.form.typed(checked=False))
-        except VxtrayError as error:
-            self._complain(error)
 
     @Slot()
     def _test(self) -> None:
@@ -262,18 +236,11 @@ class SmtpDialog(QDialog):
         self._set_busy(True)
         self.test.setText(_("Stop the test"))
         self.test.setEnabled(True)
-        self._examination = Examination(self._context.bridge, self)
-        self.doctor.follow(self._examination, smtp)
-        self._examination.warned.connect(self._scroll_down)
-        self._examination.stepped.connect(self._scroll_down)
-        self._examination.finished.connect(self._end_test)
-        self._examination.failed.connect(self._failed)
-        self._examination.start(smtp, self._secret_source(smtp))
+        self._tests.examine(smtp, self._secret_source(smtp))
 
     @Slot()
     def _end_test(self) -> None:
-        if self._examination is not None:
-            self._examination.cancel()
+        self._tests.stop()
         self._set_busy(False)
 
     # --- what a test leads to ----------------------------------------------------------------------------------------
@@ -318,37 +285,23 @@ class SmtpDialog(QDialog):
 
     def _try_sending(self, smtp: Smtp) -> None:
         self._set_busy(True)
-        self.doctor.begin(_("Sending a test e-mail to {recipients}…", recipients=", ".join(smtp.recipients)))
-        self._scroll_down()
-        language, secret, service = texts.current(), self._secret_source(smtp), self._context.service
-        cutoff = self._context.bridge.cutoff()
-        self._run(lambda: send_and_record(service, smtp, secret(), language, cutoff), self._sent)
+        self._tests.send(smtp, self._secret_source(smtp))
 
-    def _sent(self, trial: Trial) -> None:
+    @Slot()
+    def _settle(self) -> None:
         self._set_busy(False)
-        refused = {address: word.reply for address, word in trial.recipients.items() if not word.ok}
-        if refused:
-            lines = [_("The server took the mail, but not for {recipients}.", recipients=", ".join(refused))]
-        else:
-            lines = [
-                _("The server took the mail for {recipients}.", recipients=", ".join(trial.recipients)),
-                _("Server's words: {reply}", reply=trial.reply),
-            ]
-        for reply in dict.fromkeys(refused.values()):
-            found = words_of(Stage.RECIPIENTS, reply)
-            lines.append(found.in_language(texts.current()) if found else _(reply))
-            lines.append(_("Server's words: {reply}", reply=reply) if found else "")
-        self.doctor.say("\n".join(filter(None, lines)), good=trial.ok)
-        self._scroll_down()
 
+    @Slot(object)
     def _failed(self, error: Exception) -> None:
         self._set_busy(False)
         self.doctor.say_error(error)
         self._scroll_down()
 
     def _secret_source(self, smtp: Smtp) -> Callable[[], Secret | None]:
-        """Return how to get the password: the typed one, else the stored one (asked for on the other thread)."""
+        """Return how to get the secret: the typed one, else the stored one (asked for on the other thread)."""
         text, store = self.form.password.text(), self._context.credentials
+        if smtp.auth is Auth.OAUTH:
+            return self.sign_in.token_source(smtp)
         if text and smtp.signs_in:
             return lambda: Secret(text)
         return lambda: secret_for(smtp, store)
@@ -378,11 +331,11 @@ class SmtpDialog(QDialog):
 
     def done(self, result: int) -> None:
         """Close; what was typed and not saved is gone, the password above all."""
-        self._opening += 1
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
         self._end_test()
         self.finder.stop()
+        self.sign_in.stop()
         self.form.password.clear()
         super().done(result)

@@ -11,9 +11,10 @@ from vxtray.core.errors import VxtrayError
 from vxtray.core.health import SourceHealth
 from vxtray.core.mail.render import ACTIONS, CATEGORIES, SEVERITIES
 from vxtray.core.reports.period import machine_zone
-from vxtray.core.settings.tree import Syslog
+from vxtray.core.settings.tree import Sources, Syslog
 from vxtray.core.sources.preview import Reading
 from vxtray.core.texts import N_, _, plural
+from vxtray.core.troubles import Trouble
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Kind
 
@@ -31,6 +32,18 @@ _DROPPED = {
 }
 
 
+#: The name under which all listeners of the receiver are one source; a followed file has its path.
+RECEIVER = "syslog"
+
+
+#: The sources that are not known by the path of a file, as they are titled.
+TITLES = {
+    RECEIVER: N_("Syslog receiver"),
+    "vigilancex": N_("VIGILANCE X server"),
+    "clickhouse": N_("VIGILANCE X tables in ClickHouse"),
+}
+
+
 class SourceState(NamedTuple):
     """How a source stands: a word for it, its figures in one line, what is wrong and what to do ("" nothing)."""
 
@@ -45,6 +58,33 @@ class SourceState(NamedTuple):
         return self.kind is Kind.GOOD
 
 
+def names_of(sources: Sources) -> list[str]:
+    """Return the sources that the settings name, in the order in which they are shown."""
+    names = [*([RECEIVER] if sources.syslog.enabled else []), *(file.path for file in sources.files)]
+    return list(dict.fromkeys(names + servers_of(sources)))
+
+
+def servers_of(sources: Sources) -> list[str]:
+    """Return the servers that are asked: those that are switched on."""
+    servers = {"vigilancex": sources.vigilancex.enabled, "clickhouse": sources.clickhouse.enabled}
+    return [name for name, asked in servers.items() if asked]
+
+
+def parts_of(name: str, known: Iterable[SourceHealth]) -> list[SourceHealth]:
+    """Return what is known of a followed file or a server, or of all listeners of the receiver."""
+    return [part for part in known if part.name == name or (name == RECEIVER and part.name.startswith(f"{RECEIVER} "))]
+
+
+def errors_of(name: str, troubles: Iterable[Trouble]) -> list[VxtrayError]:
+    """Return what keeps a source from working."""
+    begins = f"source:{name}"
+    return [
+        trouble.error
+        for trouble in troubles
+        if trouble.what == begins or (name == RECEIVER and trouble.what.startswith(f"{begins} "))
+    ]
+
+
 def state_of_source(
     parts: Sequence[SourceHealth], errors: Iterable[VxtrayError], now: datetime, limit: timedelta
 ) -> SourceState:
@@ -53,7 +93,8 @@ def state_of_source(
     ``errors`` are those that keep it from working; ``limit`` is when silence becomes trouble, 0 for never.
     """
     figures = _figures(parts, now)
-    told = [words(error) for error in errors]
+    present = [part.trouble for part in parts if part.trouble is not None]  # before the board is told
+    told = [words(error) for error in (*errors, *present)]
     if told:
         partly = any(part.running for part in parts)
         kind, word = (Kind.WARNING, _("Needs a look")) if partly else (Kind.DANGER, _("Not working"))

@@ -24,8 +24,8 @@ from vxtray.core.texts import _
 from vxtray.gui.context import Context
 from vxtray.gui.source_words import hears_itself_only, sophos_facts, sophos_hint
 from vxtray.gui.theme import theme
-from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Card, Facts, NumberField, button, mark, plain_label, primary_button
+from vxtray.gui.trouble import field_words
+from vxtray.gui.widgets import Card, Facts, NumberField, button, label_for, mark, plain_label, primary_button
 
 
 class SyslogDialog(QDialog):
@@ -86,7 +86,7 @@ class SyslogDialog(QDialog):
             (_("Key"), self._with_chooser(self.key_file)),
             (_("CA of the senders"), self._with_chooser(self.client_ca_file)),
         ):
-            form.addRow(plain_label(label, "muted", wrap=False), field)
+            form.addRow(label_for(field, label), field)
         self.trouble.hide()
         help_card = Card(_("What to enter in a Sophos firewall"))
         self._sophos_hint = plain_label(role="muted")
@@ -197,18 +197,10 @@ class SyslogDialog(QDialog):
         wrong = str(error.values.get("key", "")).removeprefix("sources.syslog.") if error else ""
         for name in ("address", "allow", "cert_file", "key_file"):
             mark(getattr(self, name), wrong=name == wrong)
-        self.trouble.setText("" if error is None else _reason(error))
+        self.trouble.setText("" if error is None else field_words(error))
         self.trouble.setVisible(error is not None)
         if wrong:
             getattr(self, wrong).setFocus()
-
-
-def _reason(error: VxtrayError) -> str:
-    """Return the reason without the setting's own name, which nobody sees here."""
-    if isinstance(error, SettingsInvalid) and "allowed" in error.values:
-        allowed = _(str(error.values["allowed"]), **{k: v for k, v in error.values.items() if k != "allowed"})
-        return _("“{value}” – {allowed}.", value=error.values["value"], allowed=allowed)
-    return words(error)
 
 
 def _require(values: dict[str, object]) -> None:

@@ -4,23 +4,19 @@ GUI thread only; the hooks that ``install`` sets bring faults of other threads h
 """
 
 import logging
-import platform
 import sys
 import threading
-import traceback
+from pathlib import Path
 from types import TracebackType
 
 from PySide6.QtCore import QObject, Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.credentials import redact
-from vxtray.core.errors import N_, VxtrayError
-from vxtray.core.revision import version_line
+from vxtray.core.errors import N_, SettingsInvalid, VxtrayError
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
-from vxtray.gui.widgets import button, plain_label, primary_button
+from vxtray.gui.crash_dialog import CrashDialog
 
 log = logging.getLogger("vxtray.gui")
 
@@ -29,6 +25,14 @@ def words(error: Exception) -> str:
     """Return what happened and what to do, in one text."""
     known = error if isinstance(error, VxtrayError) else unknown(error)
     return " ".join(filter(None, (texts.title(known), texts.advice(known))))
+
+
+def field_words(error: Exception) -> str:
+    """Return the words about a field that is seen, without its setting's own name, which nobody sees there."""
+    if isinstance(error, SettingsInvalid) and "allowed" in error.values:
+        allowed = _(str(error.values["allowed"]), **{k: v for k, v in error.values.items() if k != "allowed"})
+        return _("“{value}” – {allowed}.", value=error.values["value"], allowed=allowed)
+    return words(error)
 
 
 def unknown(error: BaseException) -> VxtrayError:
@@ -40,39 +44,17 @@ def unknown(error: BaseException) -> VxtrayError:
     )
 
 
-class ReportDialog(QDialog):
-    """A fault that nobody foresaw, ready to be copied; secrets are taken out."""
-
-    def __init__(self, report: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setWindowTitle(_("vxtray met a fault"))
-        self.setModal(False)
-        text = QPlainTextEdit(redact(report))
-        text.setReadOnly(True)
-        text.setMinimumSize(560, 220)
-        copy, close = button(_("Copy the report")), primary_button(_("Close"))
-        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text.toPlainText()))
-        close.clicked.connect(self.accept)
-        row = QHBoxLayout()
-        row.addWidget(copy)
-        row.addStretch(1)
-        row.addWidget(close)
-        column = QVBoxLayout(self)
-        column.setSpacing(12)
-        column.addWidget(
-            plain_label(_("Something happened that was not foreseen. vxtray goes on. This report helps to mend it:"))
-        )
-        column.addWidget(text, 1)
-        column.addLayout(row)
-
-
 class Hooks(QObject):
-    """Catches what nobody caught, on any thread, logs it, and shows one report at a time."""
+    """Catches what nobody caught, on any thread, logs it, and shows one report.
+
+    ``logs`` is the folder of the log, once that is known.
+    """
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__(bridge)
         self._bridge = bridge
-        self._dialog: ReportDialog | None = None
+        self._dialog: CrashDialog | None = None
+        self.logs: Path | None = None
         self._before = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def install(self) -> None:
@@ -94,10 +76,7 @@ class Hooks(QObject):
         self._bridge.call(lambda: self._shown(known))
 
     def _shown(self, error: BaseException) -> None:
-        if self._dialog is not None and self._dialog.isVisible():
-            return
-        lines = [version_line(), platform.platform(), ""]
-        lines += traceback.format_exception(error)
-        self._dialog = ReportDialog("\n".join(lines))
-        self._dialog.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, on=False)
-        self._dialog.show()
+        if self._dialog is None:
+            self._dialog = CrashDialog(self.logs)
+            self._dialog.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, on=False)
+        self._dialog.add(error)

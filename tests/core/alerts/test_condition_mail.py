@@ -158,6 +158,16 @@ def test_no_name_changes_a_mail(text: str, rule: Rule) -> None:
     inert(document(change(rule, name=f"a{text}b")), tame(rule, over=False))
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_servers_have_their_own_names(language: str) -> None:
+    for over in (False, True):
+        mail = document(change(Rule.SOURCE_SILENT, name="vigilancex", over=over), language)
+        assert "VIGILANCE X" in mail.subject
+        assert "VIGILANCE X" in mail.text
+        assert "vigilancex" not in mail.subject + mail.text + mail.html
+    assert "vigilancex" in document(change(Rule.DISK_FULL, name="/vigilancex")).text  # of a folder, nothing is changed
+
+
 def test_defanged() -> None:
     one = change(Rule.SOURCE_SILENT, name="syslog 10.198.47.71 gw.example.com")
     mail = document(one, host="soc-1.example.com", defang=True, mask_internal=True)

@@ -20,7 +20,17 @@ from vxtray.core.mail.faults import (
     Stage,
 )
 from vxtray.core.mail.protocol import Reply, ReplyParser
-from vxtray.core.mail.replies import TABLE, Explanation, deciding_row, explain, fault_of, result_of, words_of
+from vxtray.core.mail.replies import (
+    TABLE,
+    Explanation,
+    causes,
+    deciding_row,
+    explain,
+    fault_of,
+    result_of,
+    signed_in,
+    words_of,
+)
 from vxtray.core.mail.replies.waits import LONGEST, named_wait
 
 _RECORDED = Path(__file__).with_name("recorded_replies.txt")
@@ -304,3 +314,39 @@ def test_anything_is_explained(code: int, enhanced: str, text: str, stage: Stage
     assert len(fault.reply) <= 500
     assert fault.reply.splitlines() == [fault.reply]
     assert words_of(stage, fault.reply) is not None
+
+
+def test_nobody_who_signed_in_by_oauth_is_told_of_a_password() -> None:
+    instead = dict(signed_in.INSTEAD)
+    stolen = {causes.ACCOUNT_BLOCKED, causes.SENDER_BLOCKED}  # then a new password belongs to the cure
+    for row in TABLE:
+        told = instead.get(row.means, row.means)
+        about_signing_in = not row.stages or Stage.AUTH in row.stages
+        if about_signing_in and told.scope is Scope.ACCOUNT and told.kind is not Kind.TEMPORARY:
+            assert "password" not in told.title + told.advice or told in stolen or "Bridge" in told.title, told
+    for means in instead.values():
+        assert means.title[0].isupper()
+        assert (means.title[-1], means.advice[-1]) == (".", ".")
+        assert "{" not in means.title + means.advice
+
+
+@pytest.mark.parametrize(
+    ("said", "with_password", "by_oauth"),
+    [
+        ("535 5.7.3 Authentication unsuccessful", "Microsoft refused the user name", "Microsoft refused the account"),
+        ("535 5.7.8 Username and Password not accepted. - gsmtp", "Google refused the sign-in", "Google refused the"),
+        ("535 5.7.139 SmtpClientAuthentication is disabled", "your password may", "your sign-in is right"),
+        ("535 Incorrect authentication data", "refused the user name", "refused the account that is"),
+        ("535 whatever", "refused the user name or the password", "refused the account that is signed in"),
+        ("599 whatever", "refused the sign-in", "refused the account that is signed in"),
+    ],
+)  # fmt: skip
+def test_the_same_words_after_a_sign_in_by_oauth(said: str, with_password: str, by_oauth: str) -> None:
+    reply = reply_of(said)
+    assert with_password in str(fault_of(reply, Stage.AUTH))
+    fault = fault_of(reply, Stage.AUTH, oauth=True)
+    assert by_oauth in str(fault)
+    for mechanism, title in (("XOAUTH2", by_oauth), ("OAUTHBEARER", by_oauth), ("LOGIN", with_password)):
+        kept = words_of(Stage.AUTH, reply.words, mechanism)
+        assert kept is not None
+        assert title in kept.title, "as kept in the outbox"

@@ -127,7 +127,9 @@ def test_long_credentials_take_the_two_step_form() -> None:
         ({}, "", "No password is stored"),
         ({}, "a\0b", "cannot be sent"),
         ({}, "a\udcffb", "cannot be sent"),
-        ({"auth": Auth.OAUTH}, "token", "not available"),
+        ({"auth": Auth.OAUTH}, None, "Nobody is signed in for reports@example.com"),
+        ({"auth": Auth.OAUTH}, "ya29.broken\1auth=Bearer", "cannot be sent"),
+        ({"auth": Auth.OAUTH}, "ya29.of-this-test", "takes no sign-in by OAuth; it offers LOGIN, PLAIN"),
     ],
 )
 def test_sign_ins_that_never_begin(changes: dict[str, Any], password: str | None, words: str) -> None:

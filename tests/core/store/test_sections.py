@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.core.store.engines import ENGINES, examples
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import (
     Ban,
@@ -28,7 +28,6 @@ from vxtray.core.store import (
     Totals,
     Vpn,
 )
-from vxtray.core.store.embedded import EmbeddedStore
 from vxtray.core.store.localtime import start_of_day, utc
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -75,10 +74,10 @@ def ranked(names: Iterable[str], top: int = TOP) -> tuple[Count, ...]:
     return tuple(Count(name=name, events=n) for name, n in found)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(batch=st.lists(events, max_size=60), silent=st.sampled_from([0, 3, 5]))
-def test_sections_equal_a_recount(tmp_path_factory, batch, silent):
-    store = EmbeddedStore(tmp_path_factory.mktemp("store") / "events.duckdb")
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES.keys())
+@examples(25, 5, batch=st.lists(events, max_size=60), silent=st.sampled_from([0, 3, 5]))
+def test_sections_equal_a_recount(engine, tmp_path_factory, batch, silent):
+    store = engine(tmp_path_factory.mktemp("store"))
     try:
         store.append(batch)
         stored = sorted(store.search(_ALL, limit=1000), key=lambda event: (event.at, event.seq))
@@ -279,13 +278,6 @@ def expected_sources(
 def made(at: datetime, **fields: object) -> SecurityEvent:
     event = SecurityEvent(at=at, source="fw", category=Category.WAF, action=Action.BLOCKED, severity=Severity.LOW)
     return msgspec.structs.replace(event, **fields)
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = EmbeddedStore(tmp_path / "events.duckdb")
-    yield store
-    store.close()
 
 
 def test_a_quiet_period_of_a_store_that_knows_something(store):

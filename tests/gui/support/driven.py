@@ -1,8 +1,9 @@
 """Run the real program on a real screen and answer, line by line, where its widgets are.
 
-Usage: python driven.py PROFILE-FOLDER [--hidden]. Each line on standard input is a JSON list, each answer one JSON
-line: ["widget", NAME] (its object name, accessible name or text), ["menu", TEXT], ["tray"], ["window"],
-["shows", OBJECT NAME].
+Usage: python driven.py PROFILE-FOLDER [--hidden] [--soon]. With --soon, the program looks for a tray more often, and
+shows at once a window that none leads back to, instead of after its usual wait. Each line on standard input is a JSON
+list, each answer one JSON line: ["widget", NAME] (its object name, accessible name or text), ["menu", TEXT], ["tray"],
+["window"], ["shows", OBJECT NAME].
 """
 
 import gc
@@ -17,6 +18,7 @@ from shiboken6 import isValid
 from vxtray import app
 from vxtray.cli import handler
 from vxtray.core.paths import Profile
+from vxtray.gui.application import Desktop
 from vxtray.gui.tray import Tray
 
 
@@ -68,11 +70,12 @@ def tray() -> dict[str, object] | None:
     return place(icon.geometry()) | {"shape": trays[0].shape.value} if icon is not None else None
 
 
-def window() -> dict[str, object] | None:
+def window() -> dict[str, object]:
+    """Return where the window is; after a hidden start there is none yet."""
     for found in QApplication.topLevelWidgets():
         if isinstance(found, QMainWindow):
             return place(on_screen(found)) | {"visible": found.isVisible(), "active": found.isActiveWindow()}
-    return None
+    return {"visible": False, "active": False}
 
 
 class Watcher(QObject):
@@ -112,4 +115,6 @@ watcher = Watcher()
 qt.installEventFilter(watcher)
 notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
 notifier.activated.connect(answer)
+if "--soon" in sys.argv:
+    Desktop.panel_seconds, Tray.soon_ms, Tray.later_ms = 0.1, 100, 100
 sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.desktop import XServer, until
+from tests.peers.desktop import KEYRING_PASSWORD, SecretService, XServer, until
 from vxtray.core.paths import Profile
 from vxtray.core.settings.file import SettingsFile
 from vxtray.core.settings.keys import typed_value
@@ -21,14 +21,19 @@ ROOT = Path(__file__).resolve().parents[3]
 class Program:
     """vxtray on a screen. Where things are, it says itself; what happens, only mouse and keyboard do."""
 
-    def __init__(self, screen: XServer, profile: Profile, *options: str) -> None:
+    def __init__(self, screen: XServer, profile: Profile, *options: str, keyring: SecretService | None = None) -> None:
+        """Start it, beside an unlocked keyring where one is given."""
         self.screen = screen
         self.profile = profile
         self._errors = (screen.folder / "program.log").open("ab")
+        command, env = [sys.executable, str(_DRIVEN), str(profile.config), *options], screen.env
+        if keyring is not None:
+            command, env = keyring.command(command), keyring.env | env | {"KEYRING_PASSWORD": KEYRING_PASSWORD}
+            env |= {name: keyring.env[name] for name in ("HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")}
         self.process = subprocess.Popen(
-            [sys.executable, str(_DRIVEN), str(profile.config), *options],
+            command,
             cwd=ROOT,
-            env=screen.env | {"PYTHONPATH": str(ROOT)},
+            env=env | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

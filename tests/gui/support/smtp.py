@@ -26,7 +26,7 @@ def fill(form: SmtpForm, box: Mailbox, recipients: str = "boss@example.com") -> 
     form.host.setText(box.host)
     form.port.setValue(box.port)
     form.security.setCurrentIndex(0)
-    form.auth.setCurrentIndex(0)
+    form.choose_way("password")
     form.username.setText(box.user)
     form.password.setText(box.password)
     form.from_address.setText("alerts@example.com")

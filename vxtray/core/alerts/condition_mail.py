@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from vxtray.core.alerts.conditions import Change
+from vxtray.core.alerts.conditions import Change, spoken_name
 from vxtray.core.alerts.rules import Rule
 from vxtray.core.alerts.wording import (
     clock,
@@ -108,7 +108,7 @@ def condition_document(
     """
     reader = Reader(language=language, zone=zone, defang=defang, mask_internal=mask_internal)
     say, words = reader.translate, _WORDS[change.rule]
-    name = reader.foreign(change.subject, 120)
+    name = reader.foreign(_called(change), 120)
     values = _values(change, name, reader)
     sentences = [words.sentence, words.consequence]
     if change.over:
@@ -138,6 +138,10 @@ def condition_document(
     return Document(subject=subject, html=rendered.html, text=rendered.text, topic=opened_as)
 
 
+def _called(change: Change) -> str:
+    return spoken_name(change.subject) if change.rule is Rule.SOURCE_SILENT else change.subject
+
+
 def _values(change: Change, name: str, reader: Reader) -> dict[str, object]:
     until = change.until or change.at
     return {
@@ -158,7 +162,7 @@ def _length(change: Change, reader: Reader) -> str:
 def _subject(change: Change, opened_as: str, reader: Reader) -> str:
     """Return the subject; an end, or another spell, goes on with the conversation."""
     say = reader.translate
-    values = _values(change, in_subject(change.subject, reader, 60), reader)
+    values = _values(change, in_subject(_called(change), reader, 60), reader)
     base = opened_as or opening(say(_WORDS[change.rule].subject, **values))
     if not opened_as and not change.over:
         return base

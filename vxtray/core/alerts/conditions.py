@@ -46,6 +46,15 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
         return max(round(self.total * _LEAST_SHARE), min(_LEAST_BYTES, self.total // 2))
 
 
+#: What sentences call the sources that are not known by their own names: proper names.
+_SPOKEN = {"vigilancex": "VIGILANCE X", "clickhouse": "VIGILANCE X (ClickHouse)"}
+
+
+def spoken_name(source: str) -> str:
+    """Return what a source is called in a sentence, in any language."""
+    return _SPOKEN.get(source, source)
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A source that should run: when it was last started, and when it was last ``heard`` since then (aware, UTC)."""
 

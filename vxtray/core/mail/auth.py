@@ -3,11 +3,12 @@
 Pure, any thread. A mechanism answers challenges by their position; it never holds its answer in an error text.
 """
 
+import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from vxtray.core.credentials import Secret
+from vxtray.core.credentials import Secret, conceal
 from vxtray.core.errors import N_
 from vxtray.core.mail.faults import AuthError, Kind, Stage
 from vxtray.core.mail.plaintext import one_line
@@ -70,6 +71,8 @@ class Plain:
 
     def __init__(self, username: str, secret: Secret) -> None:
         self._response = f"\0{username}\0{secret.reveal()}".encode()
+        # a server that repeats the password may do so in this form, which never travels by itself here
+        conceal(base64.b64encode(secret.reveal().encode()).decode("ascii"))
         self._asked = 0
 
     @property
@@ -85,18 +88,34 @@ class Plain:
         return self._response
 
 
-class XOAuth2:
-    """XOAUTH2: user name and access token in one piece; a refusal comes as a challenge with JSON, then as a reply.
+class Token(Secret):
+    """An access token, with the way to another one. ``renewed`` asks for it; raises ``AuthError``, ``MailError``."""
 
-    Google, "OAuth 2.0 mechanism" (developers.google.com/workspace/gmail/imap/xoauth2-protocol), and Microsoft,
-    "Authenticate an IMAP, POP or SMTP connection using OAuth". ``status`` is what the JSON says, empty without one.
+    __slots__ = ("_renew",)
+
+    def __init__(self, value: Secret, renew: Callable[[Secret], Secret]) -> None:
+        super().__init__(value.reveal())
+        self._renew = renew
+
+    def renewed(self) -> Secret:
+        """Return a token in place of this one, which the mail server refused."""
+        return self._renew(self)
+
+
+class Bearer:
+    """What XOAUTH2 and OAUTHBEARER share: a refusal comes as a challenge with JSON, then as a reply.
+
+    ``refused`` says that there was such a challenge, ``status`` what its JSON gives as the status, "" without one.
     """
 
-    name = "XOAUTH2"
+    name = ""
+    #: What the refusal is answered with, so that the server says its reply.
+    _end = b""
 
-    def __init__(self, username: str, token: Secret) -> None:
-        self._response = f"user={username}\1auth=Bearer {token.reveal()}\1\1".encode()
+    def __init__(self, response: str) -> None:
+        self._response = response.encode()
         self._asked = False
+        self.refused = False
         self.status = ""
 
     @property
@@ -105,16 +124,44 @@ class XOAuth2:
         return self._response
 
     def respond(self, challenge: bytes) -> bytes:
-        """Answer an empty challenge with the token, once, and every other with nothing: that one is a refusal."""
+        """Answer an empty challenge with the token, once, and every other as a refusal."""
         if not challenge and not self._asked:
             self._asked = True
             return self._response
+        self.refused = True
         self.status = self.status or _status_in(challenge)
-        return b""
+        return self._end
+
+
+class XOAuth2(Bearer):
+    """XOAUTH2: user name and access token in one piece; the refusal is answered with an empty line.
+
+    Google, "OAuth 2.0 mechanism" (developers.google.com/workspace/gmail/imap/xoauth2-protocol), and Microsoft,
+    "Authenticate an IMAP, POP or SMTP connection using OAuth".
+    """
+
+    name = "XOAUTH2"
+
+    def __init__(self, username: str, token: Secret) -> None:
+        super().__init__(f"user={username}\1auth=Bearer {token.reveal()}\1\1")
+
+
+class OAuthBearer(Bearer):
+    """OAUTHBEARER (RFC 7628): a GS2 header with the user name, server and port, and the access token.
+
+    The refusal is answered with one 0x01 (3.2.3); commas and equal signs in the user name are escaped (RFC 5801, 4).
+    """
+
+    name = "OAUTHBEARER"
+    _end = b"\1"
+
+    def __init__(self, username: str, token: Secret, host: str, port: int) -> None:
+        user = username.replace("=", "=3D").replace(",", "=2C")
+        super().__init__(f"n,a={user},\1host={host}\1port={port}\1auth=Bearer {token.reveal()}\1\1")
 
 
 def _status_in(challenge: bytes) -> str:
-    """Return the field ``status`` of XOAUTH2's refusal; nothing else of it is believed or shown."""
+    """Return the field ``status`` of a refusal; nothing else of it is believed or shown."""
     try:
         said = json.loads(challenge)
     except (ValueError, RecursionError):
@@ -125,6 +172,10 @@ def _status_in(challenge: bytes) -> str:
 
 #: In the order in which they are tried.
 _PASSWORD_MECHANISMS: dict[str, type[Login] | type[Plain]] = {"LOGIN": Login, "PLAIN": Plain}
+_TOKEN_MECHANISMS = (OAuthBearer.name, XOAuth2.name)
+
+#: Whose servers have always had XOAUTH2; everywhere else the standard comes first.
+_XOAUTH2_FIRST = frozenset({"microsoft", "outlook", "google"})
 
 
 def too_many_challenges() -> AuthError:
@@ -139,22 +190,11 @@ def too_many_challenges() -> AuthError:
 
 def credentials(settings: Smtp, secret: Secret | None) -> Secret:
     """Return the secret when it can be used. Raises ``AuthError`` otherwise, before anything is sent."""
-    if settings.auth is Auth.OAUTH:
-        raise AuthError(
-            N_("Signing in with Microsoft or Google is not available in this version of vxtray."),
-            N_("Choose the sign-in “password” if the provider allows it (often with an app password)."),
-            step=Stage.AUTH,
-            kind=Kind.ACCOUNT,
-        )
-    if secret is None or not secret.reveal():
-        raise AuthError(
-            N_("No password is stored for {username}."),
-            N_("Enter the password of the mail account, or choose the sign-in “none”."),
-            step=Stage.AUTH,
-            kind=Kind.ACCOUNT,
-            username=settings.username,
-        )
-    if "\0" in settings.username + secret.reveal() or not _encodable(settings.username + secret.reveal()):
+    if secret is None or not secret.reveal() or not settings.username:
+        raise not_signed_in(settings) if settings.auth is Auth.OAUTH else _no_password(settings)
+    forbidden = "\0\1" if settings.auth is Auth.OAUTH else "\0"  # 0x01 ends a field of OAUTHBEARER and XOAUTH2
+    text = settings.username + secret.reveal()
+    if any(sign in text for sign in forbidden) or not _encodable(text):
         raise AuthError(
             N_("The user name or the password holds a character that cannot be sent."),
             N_("Enter both again; copying from another program may have added something invisible."),
@@ -162,6 +202,29 @@ def credentials(settings: Smtp, secret: Secret | None) -> Secret:
             kind=Kind.ACCOUNT,
         )
     return secret
+
+
+def not_signed_in(settings: Smtp) -> AuthError:
+    """Return the fault where no sign-in with the provider is kept."""
+    error = AuthError(
+        N_("Nobody is signed in for {username}.") if settings.username else N_("Nobody is signed in yet."),
+        N_("Sign in on the page “Mail server”, or with “vxtray smtp sign-in”; waiting mails then leave by themselves."),
+        step=Stage.AUTH,
+        kind=Kind.ACCOUNT,
+        username=settings.username,
+    )
+    error.sign_in = True
+    return error
+
+
+def _no_password(settings: Smtp) -> AuthError:
+    return AuthError(
+        N_("No password is stored for {username}."),
+        N_("Enter the password of the mail account, or choose the sign-in “none”."),
+        step=Stage.AUTH,
+        kind=Kind.ACCOUNT,
+        username=settings.username,
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -172,12 +235,12 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def choose(offered: Capabilities, host: str, proven: str = "") -> tuple[str, ...]:
+def choose(offered: Capabilities, settings: Smtp, proven: str = "") -> tuple[str, ...]:
     """Return the mechanisms to try, in order, beginning with the one that is ``proven`` to work there.
 
     Raises ``AuthError`` naming what is offered when none fits.
     """
-    fitting = [name for name in _PASSWORD_MECHANISMS if name in offered.auth]
+    fitting = [name for name in _known(settings) if name in offered.auth]
     if fitting:
         return tuple(sorted(fitting, key=lambda name: name != proven))
     if not offered.auth:
@@ -186,21 +249,36 @@ def choose(offered: Capabilities, host: str, proven: str = "") -> tuple[str, ...
             N_("Choose the security “STARTTLS” or “TLS”, or the sign-in “none” if this server needs none."),
             step=Stage.AUTH,
             kind=Kind.ACCOUNT,
-            host=host,
+            host=settings.host,
         )
+    by_token = settings.auth is Auth.OAUTH
     raise AuthError(
-        N_("{host} offers only sign-ins that vxtray does not have: {offered}."),
-        N_("Ask the mail administrator to allow LOGIN or PLAIN over TLS for this account."),
+        N_("{host} takes no sign-in by OAuth; it offers {offered}.")
+        if by_token
+        else N_("{host} offers only sign-ins that vxtray does not have: {offered}."),
+        N_("Check server and port: a sign-in with the provider works only at the provider's own mail server.")
+        if by_token
+        else N_("Ask the mail administrator to allow LOGIN or PLAIN over TLS for this account."),
         step=Stage.AUTH,
-        kind=Kind.ADMIN,
-        host=host,
+        kind=Kind.ACCOUNT if by_token else Kind.ADMIN,
+        host=settings.host,
         offered=one_line(", ".join(offered.auth), 200),
     )
 
 
-def mechanism(name: str, username: str, secret: Secret) -> Mechanism:
+def _known(settings: Smtp) -> tuple[str, ...]:
+    if settings.auth is not Auth.OAUTH:
+        return tuple(_PASSWORD_MECHANISMS)
+    return _TOKEN_MECHANISMS[:: -1 if settings.oauth.provider in _XOAUTH2_FIRST else 1]
+
+
+def mechanism(name: str, settings: Smtp, secret: Secret) -> Mechanism:
     """Return a fresh dialogue for one exchange."""
-    return _PASSWORD_MECHANISMS[name](username, secret)
+    if name == XOAuth2.name:
+        return XOAuth2(settings.username, secret)
+    if name == OAuthBearer.name:
+        return OAuthBearer(settings.username, secret, settings.host, settings.port)
+    return _PASSWORD_MECHANISMS[name](settings.username, secret)
 
 
 def unsupported(reply: Reply) -> bool:

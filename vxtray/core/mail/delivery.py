@@ -7,20 +7,24 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from vxtray.core.credentials import CredentialStore, Secret, smtp_account
-from vxtray.core.errors import CredentialError, NotConfigured
-from vxtray.core.mail import network, verdicts
+from vxtray.core.errors import CredentialError, NotConfigured, VxtrayError
+from vxtray.core.mail import auth, network, verdicts
 from vxtray.core.mail.connection import Limits
-from vxtray.core.mail.faults import MailError
+from vxtray.core.mail.faults import MailError, Stage
 from vxtray.core.mail.outcome import Outcome, Verdict
 from vxtray.core.mail.pacing import Bucket, pace_of
 from vxtray.core.mail.records import Parcel
 from vxtray.core.mail.smtp import Delivery, Session
 from vxtray.core.mail.transport import Cutoff
-from vxtray.core.settings.tree import Smtp
+from vxtray.core.settings.tree import Auth, Smtp
+
+if TYPE_CHECKING:
+    from vxtray.core.mail.oauth.tokens import TokenKeeper  # only a sign-in by OAuth pays for it
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +35,33 @@ IDLE_SECONDS = 30.0
 _SLEPT_SECONDS = 30.0
 
 
-def secret_for(smtp: Smtp, credentials: CredentialStore) -> Secret | None:
-    """Return the password for a server, None where it needs none. Raises ``CredentialError``, ``NotConfigured``."""
-    return credentials.get(smtp_account(smtp)) if smtp.signs_in else None
+#: A server that was given a sign-in wants another one (RFC 4954, 6): it expired, or the server began anew.
+_FORGOTTEN = ("530", "454")
+
+
+def secret_for(
+    smtp: Smtp, credentials: CredentialStore, tokens: "TokenKeeper | None" = None, cutoff: Cutoff | None = None
+) -> Secret | None:
+    """Return the password or the access token for a server, None where it needs neither.
+
+    Without ``tokens`` nobody is signed in by OAuth. A token may be fetched from the provider first, until ``cutoff``
+    ends that, and knows how it is renewed. Raises ``CredentialError``, ``NotConfigured``, and for a token ``AuthError``
+    and other ``MailError``.
+    """
+    if smtp.auth is not Auth.OAUTH:
+        return credentials.get(smtp_account(smtp)) if smtp.signs_in else None
+    if tokens is None or not smtp.username:
+        raise auth.not_signed_in(smtp)
+    keeper = tokens
+    return auth.Token(keeper.access_token(smtp, cutoff), lambda refused: keeper.renewed(smtp, refused, cutoff))
+
+
+def _ended(session: Session, error: MailError) -> bool:
+    return not session.usable and error.transient
+
+
+def _forgotten(error: MailError) -> bool:
+    return error.step is not Stage.AUTH and error.reply.startswith(_FORGOTTEN)
 
 
 def _unrecorded(_mail: int, _now: datetime) -> None:
@@ -49,6 +77,7 @@ class Courier:
         credentials: CredentialStore,
         clock: Callable[[], datetime],
         *,
+        keeper: "Callable[[], TokenKeeper] | None" = None,
         dot_follows: Callable[[int, datetime], None] = _unrecorded,
         fingerprint: Callable[[Smtp], str] = lambda _smtp: "",
         monotonic: Callable[[], float] = time.monotonic,
@@ -57,11 +86,12 @@ class Courier:
     ) -> None:
         """``dot_follows`` puts on record that a mail may arrive from now on; ``fingerprint`` names settings and secret.
 
-        ``clock`` tells the time, ``monotonic`` counts seconds that the computer was awake, ``limits`` says how long
-        each phase may take.
+        ``keeper`` gives what keeps the access tokens. ``clock`` tells the time, ``monotonic`` counts seconds that the
+        computer was awake, ``limits`` says how long each phase may take.
         """
         self.smtp = smtp
         self._credentials = credentials
+        self._keeper = keeper
         self._clock = clock
         self._dot_follows = dot_follows
         self._fingerprint = fingerprint
@@ -72,7 +102,9 @@ class Courier:
         self._changes = 0
         self._session: Session | None = None
         self._session_of = 0
+        self._looked = -1  # as of which change it was looked whether somebody is signed in
         self._proven = "", 0  # the mechanism that signed us in, and as of which change
+        self._refused = ""  # the mechanism of the last sign-in that was refused
         self._peer = ""
         self._used_at = 0.0
         self._bucket = Bucket(pace_of(smtp.host), monotonic)
@@ -110,6 +142,31 @@ class Courier:
             self._session.close()
             self._session = None
 
+    def stay_signed_in(self) -> VxtrayError | None:
+        """Renew a sign-in that nothing was sent with for long, and look once whether there is one with new settings.
+
+        Returns the fault where only a person can mend it: it is told before a mail has to wait.
+        """
+        smtp, tokens = self.smtp, self._tokens(self.smtp)
+        if tokens is None or not smtp.configured:
+            return None
+        if not tokens.due(smtp) and not self._unknown(tokens):
+            return None
+        try:
+            tokens.access_token(smtp, self._cutoff)
+        except (MailError, CredentialError, NotConfigured) as error:
+            log.info("the sign-in could not be renewed: %s", error)
+            return None if error.transient else error
+        return None
+
+    def _tokens(self, smtp: Smtp) -> "TokenKeeper | None":
+        return self._keeper() if self._keeper is not None and smtp.auth is Auth.OAUTH else None
+
+    def _unknown(self, tokens: "TokenKeeper") -> bool:
+        """Return whether nothing is known of a sign-in, and nobody looked since the settings or secrets changed."""
+        looked, self._looked = self._looked, self._changes
+        return looked != self._changes and tokens.health(self.smtp).state == "signed-out"
+
     def deliver(self, parcel: Parcel) -> Outcome:
         """Try one mail once, and say what that means for it and for the others.
 
@@ -135,6 +192,8 @@ class Courier:
         log.info("delivery failed at %s: %s", error.step, error)
         seconds = self._monotonic() - began[1]
         if error.transient and not error.in_doubt:
+            if error.of_provider and not self._default_route():
+                return verdicts.without_network()
             if network.missing(error.__cause__, error.step, seconds, self._default_route):
                 return verdicts.without_network()
             if not error.reply and (self._clock() - began[0]).total_seconds() - seconds > _SLEPT_SECONDS:
@@ -151,7 +210,8 @@ class Courier:
     def _hand_over(self, smtp: Smtp, parcel: Parcel) -> Delivery:
         """Deliver over the open connection; where the server ends that one, once more over a new one.
 
-        Servers limit the mails of a connection or close idle ones, with 421 or without a word: that is no failure.
+        Servers limit the mails of a connection or close idle ones, with 421 or without a word, and some want a new
+        sign-in after a while: that is no failure.
         """
         people = parcel.recipients[: self._bucket.pace.recipients]
         if self._reusable():
@@ -159,7 +219,7 @@ class Courier:
             try:
                 return self._over(self._session, parcel, people)
             except MailError as error:
-                if self._session.usable or error.in_doubt or not error.transient or self._cutoff.is_cut():
+                if error.in_doubt or self._cutoff.is_cut() or not (_ended(self._session, error) or _forgotten(error)):
                     raise
         return self._over(self._open(smtp), parcel, people)
 
@@ -185,15 +245,21 @@ class Courier:
 
     def _open(self, smtp: Smtp) -> Session:
         self.rest(now=True)
+        self._refused = ""
         self._session_of = change = self._changes
         proven, proven_of = self._proven
         session = Session(
             smtp,
-            secret_for(smtp, self._credentials),
+            secret_for(smtp, self._credentials, self._tokens(smtp), self._cutoff),
             self._limits(smtp),
             cutoff=self._cutoff,
             proven=proven if proven_of == change else "",
-        ).__enter__()
+        )
+        try:
+            session.__enter__()
+        except MailError:
+            self._refused = (session.refused or [""])[-1]
+            raise
         self._proven = session.mechanism, change
         self._session, self._peer, self._used_at = session, session.connection.peer_ip, self._monotonic()
         pace = pace_of(smtp.host, self._peer)
@@ -206,7 +272,7 @@ class Courier:
         """Return what is to be kept of the connection that was used."""
         session = self._session
         if session is None:
-            return {}
+            return {"mechanism": self._refused}
         certificate = session.connection.certificate
         return {
             "peer": self._peer,

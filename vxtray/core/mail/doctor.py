@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from vxtray.core.credentials import Secret
-from vxtray.core.errors import N_, CredentialError, NotConfigured, VxtrayError
+from vxtray.core.errors import N_, NotConfigured, VxtrayError
 from vxtray.core.mail import certificates, reaching
 from vxtray.core.mail.certificates import Shown
 from vxtray.core.mail.connection import Connection, Limits
@@ -78,27 +78,28 @@ class _Found(msgspec.Struct, frozen=True):
 
 def check(
     settings: Smtp,
-    secret: Secret | CredentialError | None,
+    secret: Secret | VxtrayError | None,
     recipients: Sequence[str] | None = None,
     cutoff: Cutoff | None = None,
     transcript: Transcript | None = None,
 ) -> Iterator[Step]:
     """Do what a delivery does, up to the recipients, and tell of each step as it ends; stop at the first that fails.
 
-    A fault of the keyring in place of the secret is what the sign-in fails with; the steps before it need none.
+    A fault of the keyring or the provider in place of the secret is what the sign-in fails with; the steps before it
+    need none.
     ``recipients`` replace those of the settings. Raises ``NotConfigured`` where no server is set; every other fault
     is a step that is not ok. Closing the iterator early closes the connection; ``cutoff`` ends a step that hangs;
     ``transcript`` is filled with what was said.
     """
-    keyring = secret if isinstance(secret, CredentialError) else None
+    missing = secret if isinstance(secret, VxtrayError) else None
     people = settings.recipients if recipients is None else recipients
     cutoff = cutoff or Cutoff()
-    password = None if isinstance(secret, CredentialError) else secret
-    session = Session(settings, password, _limits(settings), cutoff, transcript)
+    given = None if isinstance(secret, VxtrayError) else secret
+    session = Session(settings, given, _limits(settings), cutoff, transcript)
     examiner = _Examiner(session, settings, people, cutoff)
     try:
         for stage in (*stages(settings.security), Stage.SENDER, Stage.RECIPIENTS):
-            fault = keyring if stage is Stage.AUTH else None
+            fault = missing if stage is Stage.AUTH else None
             step = examiner.take(stage, fault)
             yield step
             if not step.ok:

@@ -66,7 +66,8 @@ class MailError(VxtrayError):
     ``in_doubt`` says that the whole mail was handed over and no answer came: it may have arrived. ``message_id`` is the
     test e-mail's. ``scope`` says what the fault is about, ``wait`` how long to leave it alone before another try (None:
     as long as usual), ``sign_in`` that signing in with the provider (OAuth) is a remedy, ``asks`` (message ids) what an
-    administrator should look at, for the note of ``admin_note.note_for_admin``.
+    administrator should look at, for the note of ``admin_note.note_for_admin``. ``of_provider``: it was the provider
+    that signs people in (OAuth) who failed, not the mail server.
     """
 
     title = N_("The mail could not be sent.")
@@ -74,6 +75,7 @@ class MailError(VxtrayError):
     message_id = ""
     sign_in = False
     asks: tuple[str, ...] = ()
+    of_provider: ClassVar[bool] = False
 
     def __init__(
         self,

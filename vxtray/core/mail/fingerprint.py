@@ -17,13 +17,19 @@ from vxtray.core.settings.tree import Smtp
 
 _FILE = "secret-changes.json"
 
+SIGNED_IN, SIGNED_OUT = "signed-in", "signed-out"
+
 
 class SecretChange(msgspec.Struct, frozen=True):
-    """The last change of a secret: how many there were, which one (its name only), and when (ISO 8601, UTC)."""
+    """The last change of a secret: how many there were, which one (its name only), and when (ISO 8601, UTC).
+
+    Of a sign-in with a provider, ``name`` is ``SIGNED_IN`` or ``SIGNED_OUT``, and ``user`` who that was.
+    """
 
     count: int = 0
     name: str = ""
     at: str = ""
+    user: str = ""
 
 
 def last_change(state: Path) -> SecretChange:
@@ -34,11 +40,12 @@ def last_change(state: Path) -> SecretChange:
         return SecretChange()
 
 
-def secret_changed(state: Path, name: str) -> None:
+def secret_changed(state: Path, name: str, user: str = "") -> None:
     """Put on record that a secret was stored or deleted, or entered again. Raises ``OSError``."""
     private_folder(state)
     path = state / _FILE
-    content = {"count": last_change(state).count + 1, "name": name, "at": datetime.now(UTC).isoformat()}
+    at = datetime.now(UTC).isoformat()
+    content = {"count": last_change(state).count + 1, "name": name, "at": at, "user": user}
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:

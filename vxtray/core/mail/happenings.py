@@ -36,6 +36,8 @@ _HEADLINES = {
     "started": N_("vxtray {version} was started"),
     "stopped": N_("vxtray was stopped"),
     "secret": N_("A secret was changed: {name}"),
+    "signed_in": N_("{username} signed in"),
+    "signed_out": N_("{username} signed out"),
     "tested": N_("The server {server} took a test e-mail"),
     "paused": N_("Alert mails were paused"),
     "resumed": N_("Alert mails leave again"),
@@ -71,7 +73,7 @@ def headline(happening: Happening) -> str:
     if reason := values.get("why"):
         values["why"] = _(reason)  # an error's title
     return (
-        _(text, **{"version": "", "name": "", "server": "", "why": "", "periods": "", "title": ""} | values)
+        _(text, **dict.fromkeys(("version", "name", "server", "username", "why", "periods", "title"), "") | values)
         if text
         else one_line(what, _VALUE)
     )

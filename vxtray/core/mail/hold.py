@@ -181,7 +181,7 @@ def words_of(error: VxtrayError) -> Words:
         title=error.title_id,
         advice=error.advice_id,
         values={name: str(value) for name, value in error.values.items()},
-        of=type(error).__name__,
+        of=next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in {**_MAIL_ERRORS, **_OTHERS}), ""),
     )
     if not isinstance(error, MailError):
         return kept

@@ -14,11 +14,9 @@ import msgspec
 
 from vxtray.core.credentials import Secret
 from vxtray.core.errors import N_, NotConfigured
-from vxtray.core.mail import auth
 from vxtray.core.mail.connection import Connection, Limits
 from vxtray.core.mail.diagnosis import SYSTEM_FAULTS
 from vxtray.core.mail.faults import (
-    AuthError,
     Kind,
     MailError,
     MessageRefused,
@@ -26,13 +24,14 @@ from vxtray.core.mail.faults import (
     RecipientResult,
     Stage,
 )
-from vxtray.core.mail.protocol import FINAL_DOT, dot_stuffed, require_wire_safe, sender_on_the_wire, wire_address
+from vxtray.core.mail.protocol import FINAL_DOT, Reply, dot_stuffed, require_wire_safe, sender_on_the_wire, wire_address
 from vxtray.core.mail.refusals import nobody_accepted, refused_here
 from vxtray.core.mail.replies import fault_of, result_of
 from vxtray.core.mail.replies.causes import TOO_LARGE, TOO_MANY_RECIPIENTS
+from vxtray.core.mail.signing_in import SigningIn
 from vxtray.core.mail.transcript import Transcript
 from vxtray.core.mail.transport import Cutoff, Deadline
-from vxtray.core.settings.tree import Security, Smtp
+from vxtray.core.settings.tree import Auth, Security, Smtp
 
 _BLOCK = 65536
 
@@ -135,54 +134,26 @@ class Session:
     # --- sign-in -----------------------------------------------------------------------------------------------------
 
     def _sign_in(self) -> None:
-        """Sign in with what EHLO announced: what is proven, LOGIN, PLAIN; ``auth`` says when the next is tried."""
-        self.connection.step = Stage.AUTH
-        if not self._settings.signs_in:
-            return
-        secret = auth.credentials(self._settings, self._secret)
-        self._keep_out_of_the_clear()
-        names = auth.choose(self.connection.capabilities, self._settings.host, self._proven)
-        for position, name in enumerate(names):
-            reply = self.connection.authenticate(auth.mechanism(name, self._settings.username, secret))
-            if reply.code == 235:
-                self.mechanism = name
-                return
-            self.refused.append(name)
-            following = names[position + 1 :]
-            if auth.unsupported(reply) and following and self.usable:
-                continue
-            if auth.may_retry_with_plain(name, reply, following) and self._plain_afresh(secret):
-                return
-            raise fault_of(reply, Stage.AUTH)
+        """Sign in, over another connection where this one does not outlive a refusal that another try may mend."""
+        signing_in = SigningIn(self.connection, self._settings, self._afresh, self._proven)
+        try:
+            signing_in.run(self._secret)
+        finally:
+            if signing_in.connection is not self.connection:
+                self.connection.drop()
+                self.connection = signing_in.connection
+            self.mechanism, self.refused = signing_in.mechanism, signing_in.refused
 
-    def _keep_out_of_the_clear(self) -> None:
-        if self._settings.security is Security.NONE and not self.connection.peer_is_loopback:
-            raise AuthError(
-                N_("The password would travel unprotected to {host}, so it was not sent."),
-                N_("Choose the security “STARTTLS” or “TLS”, or the sign-in “none” if this server needs none."),
-                step=Stage.AUTH,
-                kind=Kind.ACCOUNT,
-                host=self._settings.host,
-            )
-
-    def _plain_afresh(self, secret: Secret) -> bool:
-        """Try PLAIN once on a new connection; what is told in the end is the first refusal, so this tells only yes."""
-        self.connection.quit()
+    def _afresh(self) -> Connection:
+        """Open another connection and take it as far as EHLO. Raises ``MailError``."""
         fresh = Connection(self._settings, self._limits, self._cutoff, self._transcript)
         try:
             for stage in stages(self._settings.security)[:-1]:
                 _STAGES[stage](fresh)
-            if auth.Plain.name not in fresh.capabilities.auth:
-                return False
-            if fresh.authenticate(auth.Plain(self._settings.username, secret)).code != 235:
-                return False
-            self.connection, fresh = fresh, self.connection
-            self.mechanism = auth.Plain.name
-            return True
-        except MailError:
-            return False
-        finally:
+        except BaseException:
             fresh.quit()
+            raise
+        return fresh
 
     # --- envelope ----------------------------------------------------------------------------------------------------
 
@@ -200,7 +171,7 @@ class Session:
             announced = f" SIZE={size}" if size and "SIZE" in offered.keywords else ""
             reply = self.connection.command(f"MAIL FROM:<{sender_on_the_wire(address)}>{announced}")
             if not reply.accepted:
-                raise fault_of(reply, Stage.SENDER)
+                raise self._fault(reply, Stage.SENDER)
 
     def recipient(self, address: str) -> RecipientResult:
         """Ask for one recipient; a refusal is a result. Raises ``MailError`` when the conversation cannot go on."""
@@ -216,7 +187,7 @@ class Session:
         with self.connection.at(Stage.RECIPIENTS):
             reply = self.connection.command(f"RCPT TO:<{wire}>")
             if reply.code == 421 or not (reply.refused or reply.code in {250, 251, 252}):
-                raise fault_of(reply, Stage.RECIPIENTS)
+                raise self._fault(reply, Stage.RECIPIENTS)
         return result_of(reply)
 
     def reset(self) -> None:
@@ -226,6 +197,9 @@ class Session:
         with self.connection.at(self.connection.step):
             if not self.connection.command("RSET").accepted:
                 self.connection.quit()
+
+    def _fault(self, reply: Reply, step: Stage) -> MailError:
+        return fault_of(reply, step, oauth=self._settings.auth is Auth.OAUTH)
 
     # --- the mail ----------------------------------------------------------------------------------------------------
 
@@ -274,7 +248,7 @@ class Session:
         with connection.at(Stage.DATA):
             reply = connection.command("DATA")
             if reply.code != 354:
-                raise fault_of(reply, Stage.DATA)
+                raise self._fault(reply, Stage.DATA)
             stuffed, whole = dot_stuffed(data), connection.deadline(self._limits.body)
             for start in range(0, len(stuffed), _BLOCK):
                 self._hear_refusal()
@@ -298,7 +272,7 @@ class Session:
             return
         self.connection.drop()
         if reply.refused:
-            raise fault_of(reply, Stage.DATA)
+            raise self._fault(reply, Stage.DATA)
         raise ProtocolError(
             N_("The mail server answered before the mail was complete, so it was not sent."),
             N_("vxtray tries again by itself; if it stays, ask the mail administrator."),
@@ -324,7 +298,7 @@ class Session:
             connection.stream.send(FINAL_DOT, deadline)
             reply = connection.read_reply(deadline)
         if reply.refused:
-            raise fault_of(reply, Stage.DATA)
+            raise self._fault(reply, Stage.DATA)
         if not reply.accepted:
             connection.drop()
             raise ProtocolError(

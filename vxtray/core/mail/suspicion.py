@@ -10,7 +10,7 @@ from vxtray.core.errors import N_
 from vxtray.core.mail.faults import AuthError, ConnectError, Kind, MailError, ProtocolError, Stage, TlsError
 from vxtray.core.mail.outcome import Suspicion
 from vxtray.core.mail.protocol import Malformed
-from vxtray.core.settings.tree import Security, Smtp
+from vxtray.core.settings.tree import Auth, Security, Smtp
 
 _NO_SUCH_NAME = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
@@ -27,7 +27,7 @@ def suspected(error: MailError, smtp: Smtp) -> Suspicion | None:
         return Suspicion("greeting", _again(error, ConnectError))
     if error.step is Stage.EHLO and isinstance(cause, Malformed):
         return Suspicion("rules", _again(error, ProtocolError))
-    if error.step is Stage.AUTH and not error.reply and isinstance(cause, _CLOSED):
+    if error.step is Stage.AUTH and not error.reply and not error.of_provider and isinstance(cause, _CLOSED):
         # Nothing tries this again by itself: each time is a sign-in, and too many of them lock the account.
         return Suspicion("sign-in", _closes_at_sign_in(smtp), heals=False)
     if error.step is Stage.TLS and smtp.security is Security.STARTTLS and isinstance(cause, _CLOSED):
@@ -42,9 +42,14 @@ def _again(error: MailError, kind: type[MailError]) -> MailError:
 
 
 def _closes_at_sign_in(smtp: Smtp) -> AuthError:
+    by_token = smtp.auth is Auth.OAUTH
     return AuthError(
         N_("{host} ends the connection at each sign-in, without a word."),
-        N_("Check the user name and enter the password again; too many tries may have locked the account for a while."),
+        N_("Check the user name and sign in again; too many tries may have locked the account for a while.")
+        if by_token
+        else N_(
+            "Check the user name and enter the password again; too many tries may have locked the account for a while."
+        ),
         step=Stage.AUTH,
         kind=Kind.ACCOUNT,
         host=smtp.host,

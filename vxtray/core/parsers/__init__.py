@@ -4,6 +4,7 @@
 ``jsonvalues`` and ``syslog`` framings, ``zones`` and ``countries`` tables, and the families: ``sophos``, ``fail2ban``
 (with ``mailcow``), ``modsecurity`` (with its logs' kinds), ``suricata``, ``crowdsec`` (with its log and scenarios),
 ``cef``. A family offers ``recognises(text)`` and ``parse(text, zone)``, and is entered in ``_FAMILIES`` below.
+``vigilancex`` reads what such a server told its own source.
 ``records`` puts lines together that make one record. ``layouts`` reads lines quickly whose like came before, ``worker``
 parses in processes of its own.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 from vxtray.core.errors import N_
-from vxtray.core.parsers import cef, crowdsec, fail2ban, fields, modsecurity, sophos, suricata
+from vxtray.core.parsers import cef, crowdsec, fail2ban, fields, modsecurity, sophos, suricata, vigilancex
 from vxtray.core.parsers.modsecurity_audit import BOUNDARY
 from vxtray.core.parsers.outcome import MAX_LINE, Ignored, Outcome, Rejected
 from vxtray.core.parsers.records import MAX_RECORD
@@ -32,6 +33,9 @@ _FAMILIES: dict[str, tuple[Callable[[str], bool], Callable[[str, tzinfo], Outcom
 
 #: What ``format`` may be.
 FORMATS = ("auto", *_FAMILIES)
+
+#: What only a source of its own hands over; no line is ever taken for it by its content.
+_OWN = {vigilancex.SOURCE: vigilancex.parse}
 
 TOO_LONG = Rejected(N_("The line is longer than 64 KiB."))
 TOO_LONG_RECORD = Rejected(N_("The record is longer than 256 KiB."))
@@ -54,14 +58,14 @@ def parse(text: str, *, format: str = "auto", zone: tzinfo) -> Outcome:  # noqa:
         return _BLANK
     text = _printable(text)
     if format != "auto":
-        family = _FAMILIES.get(format)
-        return family[1](text, zone) if family else _UNKNOWN_FORMAT
+        read = _FAMILIES[format][1] if format in _FAMILIES else _OWN.get(format)
+        return read(text, zone) if read else _UNKNOWN_FORMAT
     outcome = sophos.quickly(text, zone)
     if outcome is not None:
         return outcome
-    for recognises, read in _FAMILIES.values():
+    for recognises, understand in _FAMILIES.values():
         if recognises(text):
-            return read(text, zone)
+            return understand(text, zone)
     return _UNKNOWN_LINE
 
 

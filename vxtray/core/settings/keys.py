@@ -61,6 +61,12 @@ def require(key: str) -> None:
     raise UsageError(N_("There is no setting {key}."), N_("“vxtray settings show” lists them all."), key=key)
 
 
+def below(section: str) -> tuple[str, ...]:
+    """Return the leaves of a section, or the leaf itself. Raises ``UsageError``."""
+    require(section)
+    return tuple(key for key in LEAVES if key == section or key.startswith(section + "."))
+
+
 def value_of(settings: Settings, key: str) -> object:
     """Return a leaf's value, or a section as a plain dict. Raises ``UsageError`` for an unknown key."""
     require(key)
@@ -112,7 +118,8 @@ def _prepare(kind: Any, value: object) -> object:
     if kind is bool:
         return True if text.lower() in _TRUE else False if text.lower() in _FALSE else value
     if get_origin(kind) is tuple:
-        return split_list(value) if get_args(kind)[0] is str else msgspec.json.decode(value)
+        of_words = get_args(kind)[0] is str or get_origin(get_args(kind)[0]) is Literal
+        return split_list(value) if of_words else msgspec.json.decode(value)
     if kind is str:
         return value
     if _takes_int(kind) and re.fullmatch(r"-?\d{1,9}", text):
@@ -127,12 +134,16 @@ def _takes_int(kind: Any) -> bool:
 def _choices(kind: Any) -> dict[str, str]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return {"choices": ", ".join(str(member.value) for member in kind)}
+    if get_origin(kind) is tuple:
+        return _choices(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return {"choices": ", ".join(str(choice) or "“”" for choice in get_args(kind))}
     return {}
 
 
 def _allowed(kind: Any) -> str:
+    if get_origin(kind) is tuple and _choices(kind):
+        return N_("it must be a list of {choices}")
     if _choices(kind):
         return N_("it must be one of {choices}")
     if kind is bool:

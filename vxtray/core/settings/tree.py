@@ -190,13 +190,14 @@ class LogFile(Struct, frozen=True, kw_only=True):
 
 
 class VigilanceX(Struct, frozen=True, kw_only=True):
-    """A VIGILANCE X server to read from."""
+    """A VIGILANCE X server to read from; ``notices`` are what it says of itself and shall be alerted."""
 
     enabled: bool = False
     url: str = ""
     username: str = ""
     ca_file: str = ""
     poll_seconds: int = 30
+    notices: tuple[Literal["update", "leak", "load", "disk", "license", "syslog", "bans"], ...] = ()
 
 
 class ClickHouse(Struct, frozen=True, kw_only=True):

@@ -17,11 +17,15 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """How far a source has been read: committed together with the events, so that no line is stored twice or lost.
 
     ``key`` names what is read (``file:<fingerprint>``, ``table:<name>``), ``offset`` the byte (or watermark) up to
-    which it was read.
+    which it was read. A source that may hand over the same thing again also gives ``marks``, keys and offsets (not 0)
+    that are remembered in the same transaction, and ``outdated``: of the keys that begin so, those with a lower offset
+    are forgotten.
     """
 
     key: str
     offset: int
+    marks: tuple[tuple[str, int], ...] = ()
+    outdated: tuple[tuple[str, int], ...] = ()
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True):
@@ -299,6 +303,9 @@ class EventStore(Protocol):
     def position(self, key: str) -> int:
         """Return the offset remembered for a key, 0 when nothing is known."""
 
+    def positions(self, prefix: str) -> dict[str, int]:
+        """Return the offsets remembered for all keys that begin so. Raises ``StoreError``."""
+
     def forget(self, prefix: str, keep: Collection[str]) -> None:
         """Forget the positions whose keys begin so, but for those of ``keep``. Raises ``StoreError``."""
 
@@ -371,6 +378,9 @@ class EventStore(Protocol):
 
     def totals(self, start: datetime, end: datetime) -> Totals:
         """Return the figures of [start, end) alone; cheaper than ``summarize``."""
+
+    def hours(self, start: datetime, end: datetime) -> tuple[Bucket, ...]:
+        """Return the hours of [start, end), in the zone of ``start``; cheaper than ``summarize``."""
 
     def close(self) -> None:
         """Flush and close; calling it twice is harmless."""

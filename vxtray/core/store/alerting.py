@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Reading = Callable[[], AbstractContextManager["DuckDBPyConnection"]]
 
 _CHUNK = 1000  # events that ``alertable`` reads at a time
-_PAGE = 5000  # events that one page holds; some 2 MB
+PAGE = 5000  # events that one page holds; some 2 MB
 _ROWS = 250  # rows made into Python values at a time: the engine holds the interpreter for so long
 _FEW = 5  # rules that a source's record names
 
@@ -80,12 +80,17 @@ SELECT 1, * FROM (
 def alertable(reading: Reading, after: int) -> Iterator[SecurityEvent]:
     """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first."""
     with reading() as cursor:
-        batches = cursor.execute(_BATCHES, [after]).fetchall()
-    for first, last in _joined(batches):
+        ranges = alert_ranges(cursor, after)
+    for first, last in ranges:
         for begin in range(max(first, after + 1), last + 1, _CHUNK):
             with reading() as cursor:
                 rows = cursor.execute(_RANGE, [begin, min(begin + _CHUNK - 1, last)]).fetchall()
             yield from map(to_event, rows)
+
+
+def alert_ranges(cursor: "DuckDBPyConnection", after: int) -> list[tuple[int, int]]:
+    """Return from where to where events with a seq above ``after`` were stored with ``alerts``."""
+    return list(_joined(cursor.execute(_BATCHES, [after]).fetchall()))
 
 
 def _joined(batches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -102,15 +107,20 @@ def _joined(batches: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield run
 
 
-def pages(
-    reading: Reading, kinds: Collection[Kind], since: datetime, until: datetime, *, up_to_seq: int, size: int = _PAGE
-) -> Pages:
+def pages(reading: Reading, kinds: Collection[Kind], since: datetime, until: datetime, *, up_to_seq: int) -> Pages:
     """Return the events of these kinds in [since, until) in order of time, of equal times in that of storing."""
-    where = f"{_of_kinds(kinds)} AND {_IN_TIME} AND seq <= $up_to_seq"
-    values = {"since": naive_utc(since), "until": naive_utc(until), "up_to_seq": up_to_seq}
+    where, values = selection(kinds, since, until, up_to_seq=up_to_seq)
     with reading() as cursor:
-        bounds = cursor.execute(_BOUNDS.format(where=where, page=size), values).fetchall()
+        bounds = cursor.execute(_BOUNDS.format(where=where, page=PAGE), values).fetchall()
     return Pages(bounds[-1][2] if bounds else 0, _read(reading, where, values, bounds))
+
+
+def selection(
+    kinds: Collection[Kind], since: datetime, until: datetime, *, up_to_seq: int
+) -> tuple[str, dict[str, Any]]:
+    """Return the condition for the events of these kinds in [since, until), and its values."""
+    where = f"{_of_kinds(kinds)} AND {_IN_TIME} AND seq <= $up_to_seq"
+    return where, {"since": naive_utc(since), "until": naive_utc(until), "up_to_seq": up_to_seq}
 
 
 def _read(reading: Reading, where: str, values: dict[str, Any], bounds: Sequence[tuple[Any, ...]]) -> Iterator[bytes]:

@@ -11,13 +11,14 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
 from vxtray.core.events import Category, SecurityEvent
 from vxtray.core.store import (
+    Bucket,
     Cursor,
     EventQuery,
     Found,
@@ -27,10 +28,12 @@ from vxtray.core.store import (
     Totals,
     alerting,
     migrations,
+    positions,
     queries,
     retention,
     search,
 )
+from vxtray.core.store.aside import free_name, move
 from vxtray.core.store.connecting import connect
 from vxtray.core.store.faults import explained
 from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
@@ -102,8 +105,7 @@ class EmbeddedStore:
                 writer.from_arrow(columns).insert_into("events")
                 writer.execute("INSERT INTO batches VALUES (?, ?, ?)", [first, last, alerts])
             if position is not None:
-                writer.execute("DELETE FROM positions WHERE key = ?", [position.key])
-                writer.execute("INSERT INTO positions VALUES (?, ?)", [position.key, position.offset])
+                positions.remember(writer, position)
             writer.execute("COMMIT")
             self._last_seq = last
         return (first, last) if count else (0, 0)
@@ -113,6 +115,11 @@ class EmbeddedStore:
         with self._reading() as cursor:
             row = cursor.execute('SELECT "offset" FROM positions WHERE key = ?', [key]).fetchone()
         return int(row[0]) if row else 0
+
+    def positions(self, prefix: str) -> dict[str, int]:
+        """Return the offsets remembered for all keys that begin so."""
+        with self._reading() as cursor:
+            return positions.below(cursor, prefix)
 
     def forget(self, prefix: str, keep: Collection[str]) -> None:
         """Forget the positions whose keys begin so, but for those of ``keep``."""
@@ -203,6 +210,11 @@ class EmbeddedStore:
         """Return the figures of [start, end) alone."""
         with self._reading() as cursor:
             return queries.totals(cursor, start, end)
+
+    def hours(self, start: datetime, end: datetime) -> tuple[Bucket, ...]:
+        """Return the hours of [start, end) alone."""
+        with self._reading() as cursor:
+            return queries.hours(cursor, start, end)
 
     def prune(self, before: datetime) -> int:
         """Delete the events older than ``before``; return how many. Their seqs are never given again.
@@ -362,28 +374,13 @@ def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStor
     try:
         return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), None
     except StoreDamaged:
-        aside = _free_name(path)
+        aside = free_name(path)
     log, log_aside = Path(f"{path}.wal"), Path(f"{aside}.wal")
     if log.exists():
-        _move(log, log_aside)
+        move(log, log_aside)
         with contextlib.suppress(StoreDamaged):
             store = EmbeddedStore(path, memory_mebibytes=memory_mebibytes)
             store.renew()
             return store, log_aside
-    _move(path, aside)
+    move(path, aside)
     return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), aside
-
-
-def _free_name(path: Path) -> Path:
-    stem = f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    name, number = stem, 2
-    while any(path.parent.glob(f"{name}{path.suffix}*")):
-        name, number = f"{stem}-{number}", number + 1
-    return path.with_name(name + path.suffix)
-
-
-def _move(path: Path, to: Path) -> None:
-    try:
-        path.rename(to)
-    except OSError as error:
-        raise StoreError(path=path, reason=error.strerror or str(error)) from error

@@ -130,6 +130,13 @@ def totals(cursor: "DuckDBPyConnection", start: datetime, end: datetime) -> Tota
         cursor.execute("ROLLBACK")
 
 
+def hours(cursor: "DuckDBPyConnection", start: datetime, end: datetime) -> tuple[Bucket, ...]:
+    """Return the hours of [start, end) alone, as ``summarize`` has them."""
+    starts, period = hour_starts(start, end), _period(start, end)
+    anchor, step = _steps(starts, aware(period["end"]))
+    return _buckets(_counts(cursor, period, anchor, step), starts, anchor, step, start)
+
+
 def summarize(
     cursor: "DuckDBPyConnection",
     start: datetime,

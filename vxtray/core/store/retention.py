@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSE = timedelta(hours=1)
+
+#: After a change of the limits: who set one too low by mistake can undo it.
+_GRACE = timedelta(minutes=1)
 _MEBIBYTE = 1024 * 1024
 
 #: Below the cap by so much, so that the next hour's events do not exceed it again at once.
@@ -40,12 +43,16 @@ class Retention:
 
     def __init__(self) -> None:
         self._last: datetime | None = None
+        self._wanted: Wanted | None = None
 
     def run(self, store: EventStore, wanted: Wanted, now: datetime) -> int:
         """Delete what is too old or too much, where it is time to look; return how many events.
 
         Raises ``StoreError``.
         """
+        if self._wanted is not None and wanted != self._wanted:
+            self._last = now - _PAUSE + _GRACE
+        self._wanted = wanted
         if self._last is not None and abs(now - self._last) < _PAUSE:
             return 0
         self._last = now

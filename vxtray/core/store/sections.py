@@ -114,22 +114,22 @@ SELECT 'failures', '', coalesce(sum(events), 0)::BIGINT FROM vpn WHERE action IN
 _THREATS = f"""
 WITH hits AS MATERIALIZED (
     SELECT CASE WHEN {_RULE} <> '' THEN {_RULE} ELSE message[:100] END AS name, category::VARCHAR AS category, src_ip,
-           "user", count(*) AS events, count(*) FILTER (action IN {BLOCKED_SQL}) AS blocked
+           "user", count(*) AS n, count(*) FILTER (action IN {BLOCKED_SQL}) AS stopped
     FROM events WHERE {IN_PERIOD} AND category IN ('atp', 'malware') GROUP BY ALL
 ), threats AS MATERIALIZED (
-    SELECT name, category, sum(events)::BIGINT AS events, sum(blocked)::BIGINT AS blocked,
+    SELECT name, category, sum(n)::BIGINT AS events, sum(stopped)::BIGINT AS blocked,
            count(DISTINCT src_ip) FILTER (src_ip <> '') AS hosts, count(DISTINCT "user") FILTER ("user" <> '') AS users
     FROM hits GROUP BY name, category ORDER BY events DESC, name, category LIMIT $top
 ), affected AS (
-    SELECT name, category, 0 AS kind, src_ip AS who, sum(events) AS n FROM hits WHERE who <> '' GROUP BY ALL UNION ALL
-    SELECT name, category, 1 AS kind, "user" AS who, sum(events) AS n FROM hits WHERE who <> '' GROUP BY ALL
+    SELECT name, category, 0 AS kind, src_ip AS who, sum(n) AS hit FROM hits WHERE src_ip <> '' GROUP BY ALL UNION ALL
+    SELECT name, category, 1 AS kind, "user" AS who, sum(n) AS hit FROM hits WHERE "user" <> '' GROUP BY ALL
 ), first_few AS (
     SELECT * FROM affected SEMI JOIN threats USING (name, category)
-    QUALIFY row_number() OVER (PARTITION BY name, category, kind ORDER BY n DESC, who) <= $few
+    QUALIFY row_number() OVER (PARTITION BY name, category, kind ORDER BY hit DESC, who) <= $few
+), listed AS (
+    SELECT name, category, list(who ORDER BY kind, hit DESC, who) AS few FROM first_few GROUP BY name, category
 )
-SELECT threats.*, (SELECT list(who ORDER BY kind, n DESC, who) FROM first_few
-                   WHERE first_few.name = threats.name AND first_few.category = threats.category)
-FROM threats
+SELECT threats.*, listed.few FROM threats LEFT JOIN listed USING (name, category)
 """  # noqa: S608 - only constants are put in
 
 # Within a slot as long as the limit nothing is silent for longer, so only the ends of slots need to be compared.

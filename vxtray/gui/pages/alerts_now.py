@@ -27,7 +27,18 @@ from vxtray.gui.pages.alerts_words import (
 )
 from vxtray.gui.pages.history_words import clock_time
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Beside, Card, FlowRow, Kind, Pill, button, link_button, plain_label, separator
+from vxtray.gui.widgets import (
+    Beside,
+    Card,
+    FlowRow,
+    Kind,
+    Pill,
+    button,
+    link_button,
+    plain_label,
+    read_in_order,
+    separator,
+)
 
 #: Below this width, in px at scale 1, a storm's row is told in two lines.
 _NARROW = 580
@@ -159,6 +170,7 @@ class StormsCard(Card):
             self._lines.append(line)
             self._grid.addWidget(line, 2 * number_of + 1, 0, 1, len(shown))
             row.place(self._grid, 2 * number_of + 2, shown)
+        read_in_order((self.silence_button, *(row.doing for row in self.rows.values())))
 
     def _row(self, incident: int) -> "StormRow":
         row = StormRow(self._table)
@@ -237,14 +249,14 @@ class StormRow:
         column.setSpacing(1)
         column.addWidget(self._what)
         column.addWidget(self._below)
-        self._doing = FlowRow(self.acknowledge, self.silence, gap=4)
+        self.doing = FlowRow(self.acknowledge, self.silence, gap=4)
         self._cells: tuple[QWidget, ...] = (
             self._since,
             self._about,
             self._source,
             self._events,
             self._next,
-            self._doing,
+            self.doing,
         )
         for cell in self._cells:
             cell.setParent(ground)  # else the first that is shown would be a window of its own
@@ -259,7 +271,7 @@ class StormRow:
         self._below.setVisible(narrow)
         self._source.setMaximumWidth(px(170))
         # one above the other where there is little room
-        self._doing.setMaximumWidth(px(110) if narrow else self._doing.sizeHint().width())
+        self.doing.setMaximumWidth(px(110) if narrow else self.doing.sizeHint().width())
 
     def show_storm(self, storm: Incident, folded: Folded | None, following: str, now: datetime) -> None:
         """Say how it stands; ``following`` is when its next mail is due."""
@@ -276,8 +288,9 @@ class StormRow:
         noted = storm.acknowledged_at is not None
         self.acknowledge.setEnabled(not noted)
         self.acknowledge.setText(_("Acknowledged") if noted else _("Acknowledge"))
-        self.acknowledge.setAccessibleName(_("Acknowledge: {what}", what=what))
-        self.silence.setAccessibleName(_("Silence: {what}", what=what))
+        about = ", ".join(filter(None, (what, source)))
+        self.acknowledge.setAccessibleName(_("Acknowledge: {what}", what=about))
+        self.silence.setAccessibleName(_("Silence: {what}", what=about))
 
     def away(self) -> None:
         """Take the cells away."""
@@ -368,9 +381,8 @@ def _held_of(standing: Standing, cap: int, now: datetime) -> Iterable[_Held]:
             title = _("Alert mails, critical ones too, are paused until {time}", time=until)
         n = sum(one.untold for one in held if one.why is Why.PAUSE)
         text = plural("{n} event held so far.", "{n} events held so far.", n)
-        yield _Held(
-            ("pause", 0), title, f"{text} {_('They are told {when}, in one mail.', when=short_ago(pause.until, now))}"
-        )
+        when = _("They are told {when}, in one mail.", when=short_ago(pause.until, now))
+        yield _Held(("pause", 0), title, f"{text} {when}")
     for one in held:
         if (one.why is Why.PAUSE and pause is not None) or one.silence in silences:
             continue

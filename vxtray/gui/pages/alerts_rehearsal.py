@@ -186,8 +186,11 @@ class RehearsalView(QDialog):
         for value, text in _LENGTHS:
             self.length.addItem(_(text), value)
         self.length.setCurrentIndex(1)
-        self.since, self.until = MomentField(_("From"), now - timedelta(days=1)), MomentField(_("To"), now)
-        self._moments = FlowRow(self.since, plain_label(_("to"), "muted", wrap=False), self.until, gap=8)
+        self.since, self.until = (
+            MomentField(_("Beginning of the period"), now - timedelta(days=1)),
+            MomentField(_("End of the period"), now),
+        )
+        self._moments = FlowRow(self.since, plain_label(_("and"), "muted", wrap=False), self.until, gap=8)
         self._moments.hide()
         self.length.currentIndexChanged.connect(lambda index: self._moments.setVisible(_LENGTHS[index][0] is None))
         self.start, self.cancel = primary_button(_("Rehearse")), button(_("Stop"))

@@ -75,7 +75,7 @@ class RulesCard(Card):
         self.quiet_from, self.quiet_to = TimeField(), TimeField()
         for word, name, field, key in (
             (_("from"), _("Quiet hours begin at"), self.quiet_from, "from"),
-            (_("to"), _("Quiet hours end at"), self.quiet_to, "to"),
+            (_("until"), _("Quiet hours end at"), self.quiet_to, "to"),
         ):
             field.setAccessibleName(name)
             bind_time(field, self._context.model, f"alerts.quiet_hours.{key}", self._quiet_told)

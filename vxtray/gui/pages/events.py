@@ -24,6 +24,7 @@ from vxtray.gui.pages.events_export import EventsExport
 from vxtray.gui.pages.events_filters import EventFilters
 from vxtray.gui.pages.events_model import EventsModel
 from vxtray.gui.pages.events_table import EventsTable
+from vxtray.gui.pages.shortcuts import hint
 from vxtray.gui.pages.split_list import SplitList
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import EmptyState, FlowRow, Kind, Page, button, primary_button
@@ -112,6 +113,7 @@ class EventsPage(Page):
         copy_json.triggered.connect(lambda: self._copied(self.details.copy_json))
         self.table.addActions([copy, copy_json])
         QShortcut(QKeySequence.StandardKey.Find, self).activated.connect(self._find)
+        hint(self.filters.text, "Ctrl+F")
         self._context.bridge.noticed.connect(self._noticed)
 
     # --- searching ---------------------------------------------------------------------------------------------------

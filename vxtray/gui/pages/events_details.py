@@ -13,7 +13,7 @@ from vxtray.core.reports.period import machine_zone
 from vxtray.core.texts import _
 from vxtray.gui.pages.events_model import shown_time, what_of
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, Tiles, link_button, plain_label, scrolled
+from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, Tiles, align_facts, link_button, plain_label, scrolled
 
 _Facts = list[tuple[str, str]]
 
@@ -108,6 +108,7 @@ class EventDetails(Card):
         self._heading.setText(what_of(event) or _(CATEGORIES[event.category]))
         for shown, facts in zip((self._what, self._who, self._long), facts_of(event), strict=True):
             shown.show_facts(facts)
+        align_facts(self._what, self._long)
         self._scroll.verticalScrollBar().setValue(0)
 
     def copy_text(self) -> None:

@@ -40,7 +40,7 @@ _CELL = 300
 
 #: Where the words of reports are too long for a column.
 _SHORT_CATEGORIES = {Category.WAF: "WAF", Category.IPS: "IPS", Category.ATP: "ATP", Category.OTHER: N_("Other")}
-_SHORT_ACTIONS = {Action.DETECTED: N_("detected"), Action.INFO: "–"}
+SHORT_ACTIONS = {Action.DETECTED: N_("detected"), Action.INFO: "–"}
 
 
 class Column(IntEnum):
@@ -104,7 +104,7 @@ class EventsModel(QAbstractTableModel):
         )
         self._severities = {severity: _(words) for severity, words in SEVERITIES.items()}
         self._categories = {name: _(_SHORT_CATEGORIES.get(name, CATEGORIES[name])) for name in Category}
-        self._actions = {name: _(_SHORT_ACTIONS.get(name, ACTIONS[name])) for name in Action}
+        self._actions = {name: _(SHORT_ACTIONS.get(name, ACTIONS[name])) for name in Action}
 
     # --- searching ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
 from vxtray.core.events import Action, Severity
 from vxtray.core.mail.render import ACTIONS, SEVERITIES
 from vxtray.core.texts import _
-from vxtray.gui.pages.events_model import Column, EventsModel
+from vxtray.gui.pages.events_model import SHORT_ACTIONS, Column, EventsModel
 from vxtray.gui.pages.paged_table import PagedTable
 from vxtray.gui.theme import theme
 
@@ -30,7 +30,7 @@ _TOKENS = {
 
 #: What is left to the details where there is no room, the first first; the last column needs this much, in px.
 _DISPENSABLE = (Column.CATEGORY, Column.TARGET, Column.ACTION, Column.SOURCE)
-_LEAST = {Column.TARGET: 84, Column.WHAT: 120}
+_LEAST = {Column.TARGET: 96, Column.WHAT: 180}
 
 
 #: What a cell has, and nothing else; to combine flags is slow.
@@ -165,7 +165,8 @@ class EventsTable(PagedTable):
             (pill if ground else light).horizontalAdvance(_(SEVERITIES[name]))
             for name, (_ink, ground) in _TOKENS.items()
         )
-        action = max(metrics.horizontalAdvance(_(ACTIONS[name])) for name in (Action.ALLOWED, Action.BLOCKED))
+        said = (_(ACTIONS[Action.ALLOWED]), _(ACTIONS[Action.BLOCKED]), _(SHORT_ACTIONS[Action.DETECTED]))
+        action = max(map(metrics.horizontalAdvance, said))
         self._wants = {
             Column.TIME: metrics.horizontalAdvance("2026-08-08 08:08:08") + px(20),
             Column.SEVERITY: max(severity + px(38), self._heading(Column.SEVERITY)),

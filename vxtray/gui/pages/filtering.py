@@ -31,12 +31,12 @@ class Period:
         ranges = [*_RANGES, (_FROM_TO, N_("From … to …"))]
         self.choice = filter_choice(_("Time range"), ((value, _(words)) for value, words in ranges))
         now = clock()
-        self.since = MomentField(_("From"), now - timedelta(days=1))
-        self.until = MomentField(_("To"), now)
+        self.since = MomentField(_("Beginning of the period"), now - timedelta(days=1))
+        self.until = MomentField(_("End of the period"), now)
         self.moments = FlowRow(
-            plain_label(_("From"), "muted", wrap=False),
+            plain_label(_("Between"), "muted", wrap=False),
             self.since,
-            plain_label(_("to"), "muted", wrap=False),
+            plain_label(_("and"), "muted", wrap=False),
             self.until,
             gap=8,
         )

@@ -12,6 +12,7 @@ from vxtray.core.revision import version_line
 from vxtray.core.texts import _
 from vxtray.gui.actions import Actions
 from vxtray.gui.context import Context
+from vxtray.gui.pages.shortcuts import keyboard_card
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets import Card, Facts, FlowRow, Page, button
 
@@ -21,9 +22,10 @@ _LOG_BYTES = 20_000
 class HelpPage(Page):
     """Paths, versions and the end of the log, ready to be copied."""
 
-    def __init__(self, context: Context, _actions: Actions) -> None:
-        copy = button(_("Copy diagnostics"))
-        super().__init__(_("Help & diagnostics"), version_line(), (copy,))
+    def __init__(self, context: Context, actions: Actions) -> None:
+        copy, assistant = button(_("Copy diagnostics")), button(_("Set-up assistant"))
+        super().__init__(_("Help & diagnostics"), version_line(), (assistant, copy))
+        assistant.clicked.connect(lambda: actions.page_wanted.emit("assistant"))
         self._context = context
         self._facts = self._collect()
         copy.clicked.connect(self._copy)
@@ -35,6 +37,7 @@ class HelpPage(Page):
         )
         card.add(folders)
         self.add(card)
+        self.add(keyboard_card())
         log = Card(_("The log, newest last"))
         self._log = QPlainTextEdit()
         self._log.setReadOnly(True)

@@ -25,6 +25,7 @@ from vxtray.gui.pages.history_filters import HistoryFilters
 from vxtray.gui.pages.history_model import HistoryModel
 from vxtray.gui.pages.history_table import HistoryTable
 from vxtray.gui.pages.history_words import exactly, lost_words, mark_of, what_of
+from vxtray.gui.pages.shortcuts import hint
 from vxtray.gui.pages.split_list import SplitList
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, EmptyState, Kind, Page, button
@@ -113,6 +114,7 @@ class HistoryPage(Page):
         copy.triggered.connect(self._copy)
         self.table.addAction(copy)
         QShortcut(QKeySequence.StandardKey.Find, self).activated.connect(self._find)
+        hint(self.filters.text, "Ctrl+F")
         self._context.bridge.noticed.connect(self._noticed)
         follow(self, self._context.model, lambda _change: self._something_new())
         self.keep_fresh(self._tick, _REFRESH_MS)
@@ -328,8 +330,9 @@ class HistoryPage(Page):
     @Slot()
     def _choose_file(self) -> None:
         day = texts.format_date(self._context.service.clock().date(), "en", "yyyy-MM-dd")
+        kind = _("CSV files")
         name, _kind = QFileDialog.getSaveFileName(
-            self, _("Export the history"), f"vxtray-history-{day}.csv", f"{_('CSV files')} (*.csv)"
+            self, _("Export the history"), f"vxtray-history-{day}.csv", f"{kind} (*.csv)"
         )
         if name:
             path = Path(name)

@@ -43,7 +43,7 @@ class HistoryActions(QObject):
         self._page = page
         self._cancelled: list[Entry] = []
         self.mail_view: MailView | None = None
-        self.undo = Banner(Kind.INFO, "", _("Undo"))
+        self.undo = Banner(Kind.INFO, "", _("Undo"), page)  # or it would outlive a page that does not place it
         self.undo.hide()
         self.undo.activated.connect(self._restore)
         self._undo_timer = QTimer(self, singleShot=True, interval=_UNDO_MS)

@@ -56,7 +56,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
             if attempt["outcome"] == Verdict.SENT:
                 break
             reply = str(attempt["reply"])
-            if found := words_of(str(attempt["stage"]), reply):
+            if found := words_of(str(attempt["stage"]), reply, str(attempt["mechanism"])):
                 return found, reply
         if self.mail is not None and self.mail.state == State.QUEUED and self.waiting is not None:
             error = self.waiting.error
@@ -229,7 +229,7 @@ def _attempts_of(shown: Shown) -> list[tuple[str, str]]:
         stage, outcome, reply = (str(attempt[name]) for name in ("stage", "outcome", "reply"))
         words = [attempt_words(stage, outcome, float(str(attempt["seconds"])))]
         if reply not in told:
-            found = words_of(stage, reply)
+            found = words_of(stage, reply, str(attempt["mechanism"]))
             words += [found.in_language(texts.current()), *_server_words(reply)] if found else _own_words(reply)
         way = [one_line(str(attempt[name]), 100) for name in ("peer", "tls", "mechanism")]
         if any(way):

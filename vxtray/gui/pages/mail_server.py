@@ -3,15 +3,20 @@
 from PySide6.QtCore import Slot
 
 from vxtray.core.mail.delivery import secret_for
+from vxtray.core.notices import TroubleChanged
 from vxtray.core.settings.model import Change
-from vxtray.core.settings.tree import Security, Smtp
+from vxtray.core.settings.tree import Auth, Security, Smtp
 from vxtray.core.texts import N_, _
 from vxtray.gui.actions import Actions
 from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.sign_in_card import SignInCard
+from vxtray.gui.sign_in_fields import PROVIDERS
+from vxtray.gui.sign_in_notice import PasswordNotice
 from vxtray.gui.smtp_dialog import SmtpDialog
-from vxtray.gui.widgets import Card, EmptyState, Facts, Page, button, primary_button
+from vxtray.gui.trouble import words
+from vxtray.gui.widgets import Card, EmptyState, Facts, Kind, Page, button, primary_button
 
 _SECURITY = {
     Security.STARTTLS: N_("STARTTLS, certificate checked"),
@@ -20,8 +25,12 @@ _SECURITY = {
 }
 
 
+#: How often the sign-in is looked at while it is seen.
+_REFRESH_MS = 15_000
+
+
 class MailServerPage(Page):
-    """The saved values with Edit, Test connection and Send test e-mail."""
+    """The saved values with Edit, Test connection and Send test e-mail, and the sign-in with a provider."""
 
     def __init__(self, context: Context, actions: Actions) -> None:
         self._edit, self._test = primary_button(_("Edit")), button(_("Test connection"))
@@ -47,9 +56,18 @@ class MailServerPage(Page):
         self.doctor.remedy_wanted.connect(self.dialog.try_changes)
         self.doctor.trust_wanted.connect(self.dialog.trust)
         self.doctor.ca_file_wanted.connect(self.dialog.choose_ca_file)
-        for part in (self._empty, self._card, self.doctor):
+        self.doctor.sign_in_wanted.connect(self.begin_sign_in)
+        self.sign_in = SignInCard(context)
+        self.sign_in.told.connect(self.say)
+        self.sign_in.failed.connect(self._told)
+        self.notice = PasswordNotice(context)
+        self.notice.activated.connect(self.dialog.switch)
+        self.notice.failed.connect(self._told)
+        for part in (self._empty, self.notice, self.sign_in, self._card, self.doctor):
             self.add(part)
         self.add_stretch()
+        self.keep_fresh(self.refresh, _REFRESH_MS)
+        context.bridge.noticed.connect(self._noticed)
         follow(self, context.model, self._follow)
         self.refresh()
 
@@ -63,6 +81,25 @@ class MailServerPage(Page):
             one.setVisible(known)
         self.set_words(_("Mail server"), smtp.host if known else "")
         self._facts.show_facts(_lines(smtp))
+        self.sign_in.refresh()
+        self.notice.refresh()
+
+    @Slot()
+    def begin_sign_in(self) -> None:
+        """Sign in again, or where a password is still in use, offer to sign in instead."""
+        if self._context.model.current.smtp.auth is Auth.OAUTH:
+            self.sign_in.start()
+        else:
+            self.dialog.switch()
+
+    @Slot(object)
+    def _noticed(self, notice: object) -> None:
+        if isinstance(notice, TroubleChanged) and self.isVisible():
+            self.sign_in.refresh()
+
+    @Slot(object)
+    def _told(self, error: Exception) -> None:
+        self.say(words(error), Kind.WARNING)
 
     def _follow(self, change: Change) -> None:
         """Show changed settings; what a test said of others than these is taken away, and one that runs is stopped."""
@@ -75,13 +112,13 @@ class MailServerPage(Page):
 
     @Slot()
     def _examine(self) -> None:
-        smtp, credentials = self._context.model.current.smtp, self._context.credentials
+        smtp, service = self._context.model.current.smtp, self._context.service
         self._test.setEnabled(False)
         self._examination = Examination(self._context.bridge, self)
         self.doctor.follow(self._examination, smtp)
         self._examination.finished.connect(self._examined)
         self._examination.failed.connect(self._failed)
-        self._examination.start(smtp, lambda: secret_for(smtp, credentials))
+        self._examination.start(smtp, lambda: secret_for(smtp, service.credentials, service.tokens))
 
     @Slot(bool)
     def _examined(self, _good: bool) -> None:
@@ -93,10 +130,17 @@ class MailServerPage(Page):
         self.doctor.say_error(error)
 
 
+def _way(smtp: Smtp) -> str:
+    if smtp.auth is Auth.OAUTH:
+        return _(dict(PROVIDERS).get(smtp.oauth.provider, N_("Another provider (OAuth 2.0)")))
+    return _("User name and password") if smtp.signs_in else _("No sign-in")
+
+
 def _lines(smtp: Smtp) -> list[tuple[str, str]]:
     lines = [
         (_("Server"), _("{server}, port {port}", server=smtp.host, port=smtp.port)),
         (_("Encryption"), _(_SECURITY[smtp.security])),
+        (_("Sign in with"), _way(smtp)),
         (_("User name"), smtp.username if smtp.signs_in else _("no sign-in")),
         (_("From"), f"{smtp.from_name} <{smtp.from_address}>" if smtp.from_name else smtp.from_address or "–"),
         (_("Recipients"), "\n".join(smtp.recipients) or "–"),

@@ -22,7 +22,7 @@ from vxtray.gui.pages.reports_options import OptionsCard, RecipientsCard
 from vxtray.gui.pages.reports_preview import ReportPreview
 from vxtray.gui.pages.reports_results import ScheduleRow
 from vxtray.gui.trouble import words
-from vxtray.gui.widgets import Banner, Card, ChoiceField, Kind, Page, TimeField, ToggleRow, plain_label
+from vxtray.gui.widgets import Banner, Card, ChoiceField, Kind, Page, TimeField, ToggleRow, label_for
 
 _REFRESH_MS = 30_000
 _NEWS_MS = 200
@@ -92,14 +92,14 @@ class ReportsPage(Page):
 
     def _daily(self) -> ToggleRow:
         time = self._time(Cadence.DAILY)
-        return self._row("daily", _("Daily report"), (plain_label(_("at"), "muted", wrap=False), time))
+        return self._row("daily", _("Daily report"), (label_for(time, _("at")), time))
 
     def _weekly(self) -> ToggleRow:
         day, time = ChoiceField(), self._time(Cadence.WEEKLY)
         day.setAccessibleName(_("Day of the weekly report"))
         choices = [(value, _(text)) for value, text in _WEEKDAYS]
         bind_choice(day, self._context.model, "reports.weekly.weekday", choices, self._telling(Cadence.WEEKLY))
-        return self._row("weekly", _("Weekly report"), (day, plain_label(_("at"), "muted", wrap=False), time))
+        return self._row("weekly", _("Weekly report"), (day, label_for(time, _("at")), time))
 
     def _monthly(self) -> ToggleRow:
         day, time = ChoiceField(), self._time(Cadence.MONTHLY)
@@ -107,7 +107,7 @@ class ReportsPage(Page):
         choices: list[tuple[object, str]] = [(n, _("Day {n}", n=n)) for n in range(1, 32)]
         choices.append(("last", _("Last day")))
         bind_choice(day, self._context.model, "reports.monthly.day", choices, self._telling(Cadence.MONTHLY))
-        return self._row("monthly", _("Monthly report"), (day, plain_label(_("at"), "muted", wrap=False), time))
+        return self._row("monthly", _("Monthly report"), (day, label_for(time, _("at")), time))
 
     def _time(self, cadence: Cadence) -> TimeField:
         time = TimeField()

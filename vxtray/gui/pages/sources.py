@@ -1,6 +1,6 @@
 """Where events come from: the syslog receiver, followed log files, and how each of them stands."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 from PySide6.QtCore import QTimer, Slot
@@ -15,8 +15,18 @@ from vxtray.gui.bindings import bind_number, bind_row, follow
 from vxtray.gui.context import Context
 from vxtray.gui.icons import IconLabel
 from vxtray.gui.logfile_dialog import LogFileDialog
+from vxtray.gui.pages.source_row import SourceRow
+from vxtray.gui.pages.sources_servers import ServersCard
 from vxtray.gui.source_view import SourceView
-from vxtray.gui.source_words import SourceState, sophos_facts, sophos_hint, state_of_source
+from vxtray.gui.source_words import (
+    SourceState,
+    errors_of,
+    names_of,
+    parts_of,
+    sophos_facts,
+    sophos_hint,
+    state_of_source,
+)
 from vxtray.gui.syslog_dialog import SyslogDialog
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import (
@@ -25,55 +35,23 @@ from vxtray.gui.widgets import (
     Button,
     Card,
     Facts,
-    FlowRow,
     Kind,
     NumberField,
     Page,
-    Pill,
     Tiles,
     ToggleRow,
     button,
     plain_label,
     primary_button,
+    read_in_order,
 )
 
 _REFRESH_MS = 2000
 _UNDO_MS = 10_000
 
 
-class SourceRow(QWidget):
-    """How one source stands: name, state, figures, what is wrong, and buttons."""
-
-    def __init__(self, name: str, buttons: Sequence[QWidget], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.pill = Pill(Kind.INFO, "")
-        self.figures = plain_label(role="muted")
-        self.trouble = plain_label(role="trouble")
-        text = QWidget()
-        column = QVBoxLayout(text)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(3)
-        if name:
-            column.addWidget(plain_label(name, "strong", selectable=True))
-        for part in (self.figures, self.trouble):
-            column.addWidget(part)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 2, 0, 2)
-        whole.addWidget(Beside(text, FlowRow(self.pill, *buttons, gap=8), least=300))
-        self.setAccessibleName(name)
-
-    def show_state(self, state: SourceState) -> None:
-        """Show how it stands now."""
-        self.pill.show_state(state.kind, state.word)
-        self.pill.updateGeometry()
-        self.figures.setText(state.figures)
-        self.trouble.setText(state.trouble)
-        self.trouble.setVisible(bool(state.trouble))
-        self.setAccessibleDescription(" ".join(filter(None, (state.word, state.figures, state.trouble))))
-
-
 class SourcesPage(Page):
-    """The receiver with its switch, a row for each followed file, and when silence is told."""
+    """The receiver with its switch, a row for each followed file, servers, and when silence is told."""
 
     def __init__(self, context: Context, actions: Actions) -> None:
         self.load = button(_("Import log files…"))
@@ -93,13 +71,16 @@ class SourcesPage(Page):
         self._undo_timer.timeout.connect(self._forget_removed)
         self.syslog_dialog = SyslogDialog(context, self)
         self.file_dialog: LogFileDialog | None = None
+        self.servers = ServersCard(context)
+        self.servers.saved.connect(lambda: self.say(_("Saved")))
         self._empty = self._make_empty()
         self._files = QWidget()
         self._files_column = QVBoxLayout(self._files)
         self._files_column.setContentsMargins(0, 0, 0, 0)
         self._file_card: Card | None = None
         self._receiver_card, self._silence, self._hint = self._make_receiver(), self._make_silence(), self._make_hint()
-        for part in (self.undo, self._empty, self._receiver_card, self._hint, self._files, self._silence):
+        cards = (self._receiver_card, self._hint, self._files, self.servers, self._silence)
+        for part in (self.undo, self._empty, *cards):
             self.add(part)
         self.add_stretch()
         self.keep_fresh(self.refresh, _REFRESH_MS)
@@ -109,7 +90,7 @@ class SourcesPage(Page):
     # --- building ----------------------------------------------------------------------------------------------------
 
     def _make_empty(self) -> QWidget:
-        """Return what a new person sees: the two ways, and what happens then."""
+        """Return what a new person sees: the three ways, and what happens then."""
         receive = self._way(
             "sources",
             _("A firewall sends its log here"),
@@ -124,7 +105,14 @@ class SourcesPage(Page):
             button(_("Choose a log file…")),
             self._add,
         )
-        return Tiles((receive, read), least=280)
+        server = self._way(
+            "eye",
+            _("You have a VIGILANCE X server already"),
+            _("vxtray asks it for new events, web attacks and bans, and can take its mail settings over."),
+            button(_("Set up the server")),
+            lambda: self.servers.edit("vigilancex"),
+        )
+        return Tiles((receive, read, server), least=254)
 
     def _way(self, icon: str, title: str, text: str, press: Button, call: Callable[[], None]) -> Card:
         card = Card()
@@ -181,12 +169,12 @@ class SourcesPage(Page):
         """Say how each source stands now."""
         sources = self._context.model.current.sources
         self._place_rows(sources.files)
-        names = [*(["syslog"] if sources.syslog.enabled else []), *(file.path for file in sources.files)]
-        states = {name: self._state(name) for name in dict.fromkeys(names)}
+        states = {name: self._state(name) for name in names_of(sources)}
         self._empty.setVisible(not states)
         self.add_file.setVisible(bool(states))  # the empty page has a button of its own for that
-        for part in (self._receiver_card, self._silence):
+        for part in (self._receiver_card, self.servers, self._silence):
             part.setVisible(bool(states))
+        self.servers.refresh(self._state)
         self._files.setVisible(bool(sources.files))
         self._show_receiver(states.get("syslog"))
         for name, row in self._rows.items():
@@ -194,22 +182,13 @@ class SourcesPage(Page):
         self._say_headline(list(states.values()))
 
     def _parts(self, name: str) -> list[SourceHealth]:
-        """Return what is known of a followed file, or of all listeners of the receiver."""
-        return [
-            part
-            for part in self._context.service.sources()
-            if part.name == name or (name == "syslog" and part.name.startswith("syslog "))
-        ]
+        """Return what is known of a followed file or a server, or of all listeners of the receiver."""
+        return parts_of(name, self._context.service.sources())
 
     def _state(self, name: str) -> SourceState:
         service = self._context.service
-        found = [
-            trouble.error
-            for trouble in service.troubles()
-            if trouble.what == f"source:{name}" or (name == "syslog" and trouble.what.startswith("source:syslog "))
-        ]
         limit = timedelta(minutes=self._context.model.current.sources.silent_minutes)
-        return state_of_source(self._parts(name), found, service.clock(), limit)
+        return state_of_source(self._parts(name), errors_of(name, service.troubles()), service.clock(), limit)
 
     def _show_receiver(self, state: SourceState | None) -> None:
         syslog = self._context.model.current.sources.syslog
@@ -231,7 +210,7 @@ class SourcesPage(Page):
     def _say_headline(self, states: list[SourceState]) -> None:
         if not states:
             title = _("Where do your events come from?")
-            self.set_words(title, _("Reports and alerts are made from them. There are two ways, and both may be used."))
+            self.set_words(title, _("Reports and alerts are made from them. There are three ways, alone or together."))
             return
         heard = sum(state.heard for state in states)
         title = plural("{heard} of {n} source heard", "{heard} of {n} sources heard", len(states), heard=heard)
@@ -257,6 +236,7 @@ class SourcesPage(Page):
         for row in self._rows.values():
             self._file_card.add_row(row)
         self._files_column.addWidget(self._file_card)
+        read_in_order((self._receiver_card, self._file_card, self.servers, self._silence))
 
     def _file_row(self, path: str) -> SourceRow:
         test, edit, remove = button(_("Test")), button(_("Edit")), button(_("Remove"))

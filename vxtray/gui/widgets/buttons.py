@@ -32,6 +32,13 @@ class Button(QPushButton):
         self.setAutoDefault(False)
         self._ring = False
 
+    def set_look(self, look: Look) -> None:
+        """Become the page's primary button, or an ordinary one again."""
+        if look != self.property("look"):
+            self.setProperty("look", look)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
     def setMenu(self, menu: QMenu) -> None:
         """Open ``menu`` on click, and make room for the arrow that says so."""
         self.setProperty("opensMenu", True)

@@ -1,11 +1,16 @@
 """Cards: the white ground that things stand on, and the two kinds with a fixed content. GUI thread only."""
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from vxtray.gui.icons import IconLabel
-from vxtray.gui.widgets.buttons import button, link_button
+from vxtray.gui.theme import theme
+from vxtray.gui.widgets.buttons import Button, link_button
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
+
+#: Beside an empty state, and the length of its lines, in px (the latter at scale 1).
+_EDGE, _LINE = 24, 560
 
 
 def separator() -> QFrame:
@@ -98,13 +103,14 @@ class EmptyState(QWidget):
 
     activated = Signal()
 
-    def __init__(self, icon: str, title: str, text: str, action: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, icon: str, title: str, text: str, action: str = "", *, primary: bool = False) -> None:
+        """``primary`` where nothing else on the page is to be done; the program's own icon is drawn larger."""
+        super().__init__()
         column = QVBoxLayout(self)
-        column.setContentsMargins(24, 32, 24, 32)
+        column.setContentsMargins(_EDGE, 32, _EDGE, 32)
         column.setSpacing(8)
         column.addStretch(1)
-        column.addWidget(IconLabel(icon, "secondary", 32), 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(IconLabel(icon, "secondary", 56 if icon == "vxtray" else 32), 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(4)
         for words, role in ((title, "strong"), (text, "muted")):
             label = PlainLabel(words, "strong" if role == "strong" else "muted")
@@ -112,7 +118,7 @@ class EmptyState(QWidget):
             label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
             column.addWidget(label)
         if action:
-            press = button(action)
+            press = Button(action, "primary" if primary else "plain")
             press.clicked.connect(self.activated)
             column.addSpacing(8)
             column.addWidget(press, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -120,6 +126,13 @@ class EmptyState(QWidget):
         self._column = column
         self.setAccessibleName(title)
         self.setAccessibleDescription(text)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the lines short enough to be read."""
+        super().resizeEvent(event)
+        edge = max(_EDGE, (self.width() - theme().px(_LINE)) // 2)
+        if edge != self._column.contentsMargins().left():
+            self._column.setContentsMargins(edge, 32, edge, 32)
 
     def also(self, action: str) -> QPushButton:
         """Put another way beneath the button, and return it."""

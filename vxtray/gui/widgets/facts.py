@@ -18,14 +18,39 @@ class Facts(QWidget):
         self._grid.setHorizontalSpacing(24)
         self._grid.setVerticalSpacing(8)
         self._grid.setColumnStretch(1, 1)
+        self._shown: list[tuple[str, str]] = []
         self.show_facts(facts)
 
     def show_facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        """Show these instead of those before."""
+        """Show these instead of those before; equal ones stay, with what a person selected in them."""
+        facts = list(facts)
+        if facts == self._shown:
+            return
+        self._shown = facts
         while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         for row, (name, value) in enumerate(facts):
             self._grid.addWidget(plain_label(name, "muted", wrap=False), row, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(plain_label(value, selectable=True), row, 1)
+            said = plain_label(value, selectable=True)
+            said.setContentsMargins(0, 1, 0, 0)  # what can be selected is drawn a pixel higher
+            said.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
+            self._grid.addWidget(said, row, 1)
+
+    def keep_names(self, width: int) -> None:
+        """Give the names at least so much room, in px."""
+        self._grid.setColumnMinimumWidth(0, width)
+
+    def names_width(self) -> int:
+        """Return the width of the longest name, in px."""
+        items = [self._grid.itemAtPosition(row, 0) for row in range(len(self._shown))]
+        names = [item.widget() for item in items if item is not None]
+        return max((name.sizeHint().width() for name in names if name is not None), default=0)
+
+
+def align_facts(*blocks: Facts) -> None:
+    """Let the values of blocks that stand one above the other begin at the same place."""
+    width = max(block.names_width() for block in blocks)
+    for block in blocks:
+        block.keep_names(width)

@@ -94,6 +94,14 @@ class ChoiceField(QComboBox):
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
+    def setAccessibleName(self, name: str) -> None:
+        """Give it a name, which is its description as well: on Unix, Qt tells the chosen entry as the name.
+
+        WORKAROUND: QAccessibleComboBox::text, https://doc.qt.io/qt-6/accessible.html
+        """
+        super().setAccessibleName(name)
+        self.setAccessibleDescription(name)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Change by the wheel only with the focus."""
         if self.hasFocus():

@@ -10,8 +10,14 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 Role = Literal["body", "heading", "figure", "strong", "muted", "secondary", "trouble", "pill"]
 
 #: A run without a space that is longer than this may be broken anywhere, so that it cannot widen the page.
-_LONG_RUN = re.compile(r"\S{24,}")
+_LONG = 24
+_LONG_RUN = re.compile(rf"\S{{{_LONG},}}")
 _BREAK = "\u200b"
+#: Where a path, an address or a query is best broken, and where else; words of both languages that never are.
+_BEST, _ELSE = re.compile(r"(?<=[/\\@?&=:;,])"), re.compile(r"(?<=[._-])")
+_WHOLE = re.compile(r"\be-(?=mail)", re.IGNORECASE)
+_JOINER = "\u2060"
+_UNSEEN = str.maketrans("", "", _BREAK + _JOINER)
 
 
 class PlainLabel(QLabel):
@@ -30,8 +36,11 @@ class PlainLabel(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        """Show ``text``; long runs get invisible places to break, which no copy takes along."""
-        super().setText(_LONG_RUN.sub(_breakable, text))
+        """Show ``text``; long runs get invisible places to break, which no copy and no screen reader takes along."""
+        shown = _WHOLE.sub(rf"\g<0>{_JOINER}", _LONG_RUN.sub(_breakable, text))
+        super().setText(shown)
+        if shown != text or self.accessibleName():
+            self.setAccessibleName(text if shown != text else "")
 
     def keep_room(self, text: str) -> None:
         """Never be lower than ``text`` would be, so that nothing beneath moves when it comes late or changes."""
@@ -49,16 +58,16 @@ class PlainLabel(QLabel):
 
     def text(self) -> str:
         """Return the text as it was given."""
-        return super().text().replace(_BREAK, "")
+        return super().text().translate(_UNSEEN)
 
     def selectedText(self) -> str:
         """Return what is selected, as it was given."""
-        return super().selectedText().replace(_BREAK, "")
+        return super().selectedText().translate(_UNSEEN)
 
     def setSelection(self, start: int, length: int) -> None:
         """Select ``length`` characters of the text as it was given."""
         shown = super().text()
-        places = [at for at, character in enumerate(shown) if character != _BREAK] + [len(shown)]
+        places = [at for at, character in enumerate(shown) if ord(character) not in _UNSEEN] + [len(shown)]
         super().setSelection(places[start], places[start + length] - places[start])
 
     def allow_selection(self) -> None:
@@ -126,5 +135,12 @@ def plain_label(text: str = "", role: Role = "body", *, wrap: bool = True, selec
 
 
 def _breakable(run: "re.Match[str]") -> str:
-    text = run.group()
-    return _BREAK.join(text[at : at + 12] for at in range(0, len(text), 12))
+    """Return a long run with places to break: between its parts, and anywhere within what is still long."""
+    parts = [
+        part for whole in _BEST.split(run.group()) for part in (_ELSE.split(whole) if len(whole) > _LONG else [whole])
+    ]
+    return _BREAK.join(_BREAK.join(_pieces(part)) for part in parts)
+
+
+def _pieces(part: str) -> list[str]:
+    return [part[at : at + 12] for at in range(0, len(part), 12)] if len(part) > _LONG else [part]

@@ -56,6 +56,7 @@ class SideBar(QListWidget):
         self.ring = False
         self.compact = False
         self._items: dict[str, QListWidgetItem] = {}
+        self._hints: dict[str, str] = {}
         for item in top:
             self._append(item)
         self._gap = QListWidgetItem(self)
@@ -83,9 +84,18 @@ class SideBar(QListWidget):
         """Show only the icons, with the words as tool tips: for narrow windows and large fonts."""
         if compact != self.compact:
             self.compact = compact
-            for item in self._items.values():
-                item.setToolTip(item.text() if compact else "")
+            self._tell_tips()
             self._fit()
+
+    def set_hint(self, key: str, keys: str) -> None:
+        """Tell in an entry's tool tip which keys choose it, as the keyboard names them."""
+        self._hints[key] = keys
+        self._tell_tips()
+
+    def _tell_tips(self) -> None:
+        for key, item in self._items.items():
+            words = f"{item.text()} ({self._hints[key]})" if key in self._hints else item.text()
+            item.setToolTip(words if self.compact or key in self._hints else "")
 
     def wide(self) -> int:
         """Return the width with words, in px, whether compact now or not."""

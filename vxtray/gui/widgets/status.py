@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLay
 
 from vxtray.gui.icons import IconLabel, pixmap
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets.arranged import Beside
-from vxtray.gui.widgets.buttons import button
+from vxtray.gui.widgets.arranged import Beside, FlowRow
+from vxtray.gui.widgets.buttons import button, link_button
 from vxtray.gui.widgets.labels import PlainLabel
 
 
@@ -166,12 +166,16 @@ class QuietNote(Pill):
 class Banner(QFrame):
     """A message across the page that stays until what it says is over, with an optional button.
 
-    Signals: ``activated`` when the button is pressed.
+    Signals: ``activated`` when the button is pressed, ``put_off`` when the quiet one beside it is.
     """
 
     activated = Signal()
+    put_off = Signal()
 
-    def __init__(self, kind: Kind, text: str, action: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self, kind: Kind, text: str, action: str = "", parent: QWidget | None = None, *, later: str = ""
+    ) -> None:
+        """``later`` is what the quiet button says, where there is one."""
         super().__init__(parent)
         self._icon = IconLabel("info", "accent")
         self._label = PlainLabel()
@@ -179,7 +183,12 @@ class Banner(QFrame):
         self._button.clicked.connect(self.activated)
         row = QVBoxLayout(self)
         row.setContentsMargins(14, 10, 14, 10)
-        row.addWidget(Beside(with_icon(self._icon, self._label, 10), self._button))
+        controls: QWidget = self._button
+        if later:
+            quiet = link_button(later)
+            quiet.clicked.connect(self.put_off)
+            controls = FlowRow(self._button, quiet, gap=8)
+        row.addWidget(Beside(with_icon(self._icon, self._label, 10), controls))
         self.show_message(kind, text, action)
 
     def text(self) -> str:

@@ -213,7 +213,7 @@ CASES = [
             serve=in_clear(EHLO=b"250-mail.test\r\n250 AUTH XOAUTH2 LOGIN PLAIN\r\n"),
             ends=Ends.SEC,
             fault=AuthError,
-            says="is not available in this version",
+            says="Nobody is signed in for reports@example.com",
             changes={"auth": Auth.OAUTH},
         ),
     ),
@@ -313,7 +313,7 @@ def test_a13_the_way_out_is_told(world: World, post: Callable[..., Post]) -> Non
         assert one.fault.sign_in
 
 
-# --- XOAUTH2: the dialogue; what asks for tokens and keeps them is a later issue --------------------------------------
+# --- XOAUTH2: the dialogue --------------------------------------------------------------------------------------------
 
 TOKEN = "ya29." + "t" * 100
 LONG = "eyJ0eXAi." + "t" * 1500
@@ -425,7 +425,7 @@ def test_a21_nul_is_refused_at_entry() -> None:
 
 
 def test_a22_no_password_in_place_of_a_token(world: World, post: Callable[..., Post]) -> None:
-    """The token endpoint is not built; what is asked here is that nothing takes its place."""
+    """A password is stored, and nobody is signed in: the password does not take the token's place."""
     _one, server = run(dict(CASES)["A22"], world, post)
     assert_nothing_left(server)
 

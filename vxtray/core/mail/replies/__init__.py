@@ -25,7 +25,7 @@ from vxtray.core.mail.faults import (
     TlsError,
 )
 from vxtray.core.mail.protocol import Reply
-from vxtray.core.mail.replies import conversation, envelope, google, microsoft, providers, standard
+from vxtray.core.mail.replies import causes, conversation, envelope, google, microsoft, providers, signed_in, standard
 from vxtray.core.mail.replies.row import Explanation, Row, Said
 from vxtray.core.mail.replies.waits import named_wait
 
@@ -81,12 +81,7 @@ _OTHERWISE: dict[Stage, Explanation] = {
         Kind.ADMIN,
         Scope.SERVER,
     ),
-    Stage.AUTH: Explanation(
-        N_("The mail server refused the sign-in."),
-        N_("Check user name and password; otherwise ask the mail administrator, with the server's words."),
-        Kind.ACCOUNT,
-        Scope.ACCOUNT,
-    ),
+    Stage.AUTH: causes.SIGN_IN_REFUSED,
     Stage.SENDER: Explanation(
         N_("The mail server refused the sender address."),
         N_("Set “From” to an address that this account may use."),
@@ -113,15 +108,17 @@ _LIKELIEST = (Stage.RECIPIENTS, Stage.DATA, Stage.SENDER, Stage.AUTH, Stage.GREE
 _LATER_TEXTS = (N_("The mail server cannot take this right now."), N_("vxtray tries again by itself."))
 
 
-def explain(code: int, enhanced: str, text: str, step: str) -> Explanation:
+def explain(code: int, enhanced: str, text: str, step: str, *, oauth: bool = False) -> Explanation:
     """Return what a refusal (4xx, 5xx) at a step means; ``enhanced`` may be empty.
 
     A reply that nobody knows is explained by its step and the first digit. A wait that the server names in its words
-    replaces that of the table.
+    replaces that of the table. ``oauth``: no password was used, so that none is spoken of.
     """
     said = _made_ready(code, enhanced, text, Stage(step))
     row = _row_for(said)
     found = row.means if row else _unknown(said)
+    if oauth:
+        found = signed_in.INSTEAD.get(found, found)
     if not said.lasting and not (row and row.firm):
         found = msgspec.structs.replace(found, kind=Kind.TEMPORARY)
     if found.scope is Scope.RECIPIENT and said.stage is not Stage.RECIPIENTS:
@@ -136,10 +133,11 @@ def deciding_row(code: int, enhanced: str, text: str, step: str) -> Row | None:
     return _row_for(_made_ready(code, enhanced, text, Stage(step)))
 
 
-def words_of(stage: str, reply: str) -> Explanation | None:
+def words_of(stage: str, reply: str, mechanism: str = "") -> Explanation | None:
     """Return what a reply kept as text means (``Reply.words`` or raw lines), None where it is no refusal of a server.
 
-    ``stage`` is the ``Stage`` at which it came. It may be empty where it was not kept.
+    ``stage`` is the ``Stage`` at which it came, ``mechanism`` the way to sign in. Both may be empty where they were not
+    kept.
     """
     lines = reply[:_LOOKED_AT].splitlines()
     codes = [_KEPT_LINE.match(line) for line in lines]
@@ -147,7 +145,8 @@ def words_of(stage: str, reply: str) -> Explanation | None:
         return None
     text = " ".join(line[code.end() :] if code else line for line, code in zip(lines, codes, strict=True))
     code, enhanced = int(first[1]), first[2] or ""
-    return explain(code, enhanced, text, stage or _likely_stage(code, enhanced, text))
+    oauth = mechanism in signed_in.MECHANISMS
+    return explain(code, enhanced, text, stage or _likely_stage(code, enhanced, text), oauth=oauth)
 
 
 def _likely_stage(code: int, enhanced: str, text: str) -> Stage:
@@ -158,8 +157,8 @@ def _likely_stage(code: int, enhanced: str, text: str) -> Stage:
     return next(by_words, None) or next(by_code, Stage.DATA)
 
 
-def fault_of(reply: Reply, step: Stage) -> MailError:
-    """Return the fault for a reply that is not the hoped-for one."""
+def fault_of(reply: Reply, step: Stage, *, oauth: bool = False) -> MailError:
+    """Return the fault for a reply that is not the hoped-for one; ``oauth`` as in ``explain``."""
     if not reply.refused:
         return ProtocolError(
             N_("The mail server gave an answer that does not belong here."),
@@ -168,7 +167,7 @@ def fault_of(reply: Reply, step: Stage) -> MailError:
             kind=Kind.TEMPORARY,
             reply=reply.words,
         )
-    found = explain(reply.code, reply.enhanced, reply.words, step)
+    found = explain(reply.code, reply.enhanced, reply.words, step, oauth=oauth)
     about_the_mail = step is Stage.SENDER and found.scope is Scope.MAIL  # MAIL FROM carries the size of the mail
     fault = (MessageRefused if about_the_mail else _CLASSES[step])(
         found.title, found.advice, step=step, kind=found.kind, reply=reply.words, scope=found.scope, wait=found.wait

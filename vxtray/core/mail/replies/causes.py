@@ -18,6 +18,12 @@ from vxtray.core.mail.replies.row import (
 
 # --- sign-in ---------------------------------------------------------------------------------------------------------
 
+SIGN_IN_REFUSED = Explanation(
+    N_("The mail server refused the sign-in."),
+    N_("Check user name and password; otherwise ask the mail administrator, with the server's words."),
+    Kind.ACCOUNT,
+    Scope.ACCOUNT,
+)
 NO_PASSWORDS = Explanation(
     N_("This provider no longer accepts a password from programs."),
     N_("Ask the provider for an app password, or have the administrator allow authenticated SMTP for this mailbox."),

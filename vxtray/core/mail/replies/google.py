@@ -8,7 +8,7 @@ from vxtray.core.mail.faults import Kind, Scope
 from vxtray.core.mail.replies import causes
 from vxtray.core.mail.replies.row import Explanation, Row
 
-_REFUSED = Explanation(
+REFUSED = Explanation(
     N_("Google refused the sign-in."),
     N_("Google wants an app password here; your usual password will not work."),
     Kind.ACCOUNT,
@@ -31,7 +31,7 @@ _ENCRYPTED_ALL_THE_WAY = Explanation(
 
 ROWS = (
     # sign-in
-    Row(says=("username and password not accepted", "badcredentials"), means=_REFUSED),
+    Row(says=("username and password not accepted", "badcredentials"), means=REFUSED),
     Row(says=("application-specific password", "invalidsecondfactor"), means=causes.APP_PASSWORD),
     Row(says=("log in via your web browser", "log in with your web browser"), means=causes.IN_THE_BROWSER),
     Row(

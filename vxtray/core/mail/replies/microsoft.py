@@ -25,7 +25,7 @@ CHECKLIST = (
     N_("Where SMTP is forbidden altogether: High Volume Email (internal recipients only), or a connector."),
 )
 
-_SWITCHED_OFF = Explanation(
+SWITCHED_OFF = Explanation(
     N_("Authenticated SMTP is switched off in your organisation; your password may be right."),
     N_("Ask the administrator to enable “Authenticated SMTP” for this mailbox."),
     Kind.ADMIN,
@@ -39,7 +39,7 @@ _POLICY = Explanation(
     Scope.ACCOUNT,
     asks=CHECKLIST,
 )
-_REFUSED = Explanation(
+REFUSED = Explanation(
     N_("Microsoft refused the user name or the password."),
     N_("Enter both again; where they are right, the administrator must allow authenticated SMTP for this mailbox."),
     Kind.ACCOUNT,
@@ -47,7 +47,7 @@ _REFUSED = Explanation(
     sign_in=True,
     asks=CHECKLIST,
 )
-_NO_PASSWORDS = Explanation(
+NO_PASSWORDS = Explanation(
     causes.NO_PASSWORDS.title,
     causes.NO_PASSWORDS.advice,
     Kind.ACCOUNT,
@@ -55,7 +55,7 @@ _NO_PASSWORDS = Explanation(
     sign_in=True,
     asks=CHECKLIST,
 )
-_SEND_AS = Explanation(
+SEND_AS = Explanation(
     causes.MAY_NOT_SEND_AS.title, causes.MAY_NOT_SEND_AS.advice, Kind.ADMIN, Scope.ACCOUNT, asks=CHECKLIST[4:5]
 )
 _NOT_INTO_THE_MAILBOX = Explanation(
@@ -75,24 +75,24 @@ _ORGANISATION_QUOTA = Explanation(
 
 ROWS = (
     # sign-in
-    Row(says=("smtpclientauthentication is disabled", "smtp_auth_disabled"), means=_SWITCHED_OFF),
-    Row(says=("basic authentication is disabled", "basic authentication is not supported"), means=_NO_PASSWORDS),
+    Row(says=("smtpclientauthentication is disabled", "smtp_auth_disabled"), means=SWITCHED_OFF),
+    Row(says=("basic authentication is disabled", "basic authentication is not supported"), means=NO_PASSWORDS),
     Row(
         says=("did not meet the criteria", "security defaults", "conditional access", "blocked by policy"),
         means=_POLICY,
     ),
     Row(enhanced=("5.7.139",), says=("locked", "disabled"), means=causes.ACCOUNT_BLOCKED),
-    Row(enhanced=("5.7.139",), means=_REFUSED),
-    Row(enhanced=("5.7.3",), says=("authentication unsuccessful",), means=_REFUSED),
+    Row(enhanced=("5.7.139",), means=REFUSED),
+    Row(enhanced=("5.7.3",), says=("authentication unsuccessful",), means=REFUSED),
     Row(enhanced=("5.7.57",), means=causes.WANTS_SIGN_IN),
     Row(says=("does not have permissions to submit to this server",), means=causes.WANTS_SIGN_IN),
     Row(enhanced=("x.7.66",), says=("tls 1.0",), means=causes.OLD_ENCRYPTION),
     # sender
     Row(
         says=("sendasdenied", "not allowed to send as", "permissions to send as this sender"),
-        means=_SEND_AS,
+        means=SEND_AS,
     ),
-    Row(enhanced=("5.2.252", "5.7.60"), means=_SEND_AS),
+    Row(enhanced=("5.2.252", "5.7.60"), means=SEND_AS),
     Row(says=("mailbox logon failure", "mapiexceptionlogonfailed"), firm=True, means=_NOT_INTO_THE_MAILBOX),
     Row(says=("outboundspamexception", "verdict is suspend"), means=causes.ACCOUNT_BLOCKED),
     Row(enhanced=("5.1.8",), says=("bad outbound sender",), means=causes.SENDER_BLOCKED),
