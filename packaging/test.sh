@@ -1,7 +1,7 @@
 #!/bin/sh
 # The whole gate, from any folder: format, lint, types, layers, tests. Arguments go to pytest:
 #   sh packaging/test.sh -k smtp
-# Two processes share the files of tests; one (to use a debugger) is .venv/bin/python -m pytest.
+# Three processes share the files of tests, which wait a lot; one (to use a debugger) is .venv/bin/python -m pytest.
 # As root on Debian it installs what is missing; otherwise it says so, and the tests that need it are skipped.
 set -eu
 
@@ -33,5 +33,5 @@ fi
 printf '\n== tests\n'
 # Their own folder, by a short name: the path of a Unix socket is 107 bytes at most. It stays where a test failed.
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/vxt.XXXXXX")
-.venv/bin/python -m pytest --numprocesses=2 --dist=loadfile --basetemp="$temporary/t" "$@"
+.venv/bin/python -m pytest --numprocesses=3 --dist=loadfile --basetemp="$temporary/t" "$@"
 rm -rf "$temporary"
