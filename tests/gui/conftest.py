@@ -10,7 +10,9 @@ from vxtray.core.paths import Profile
 if TYPE_CHECKING:
     from PySide6.QtGui import QFont
 
+    from tests.gui.support.screen import Program
     from tests.gui.support.world import SaveCounter, World
+    from tests.peers.desktop import XServer
     from vxtray.gui.main_window import MainWindow
 
 
@@ -57,6 +59,22 @@ def open_window(world: "World", qtbot) -> Callable[..., "MainWindow"]:
         return window
 
     return opened
+
+
+@pytest.fixture
+def start(screen: "XServer", profile: Profile) -> Iterator[Callable[..., "Program"]]:
+    """Return a function that starts the program on the module's own ``screen``; what runs at the end is killed."""
+    from tests.gui.support.screen import Program
+
+    started: list[Program] = []
+
+    def begin(*options: str) -> Program:
+        started.append(Program(screen, profile, *options))
+        return started[-1]
+
+    yield begin
+    for program in started:
+        program.kill()
 
 
 @pytest.fixture

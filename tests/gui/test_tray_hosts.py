@@ -6,7 +6,7 @@ And how it ends, in each of the ways in which a desktop may ask for that, also w
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,20 +30,6 @@ def screen(xserver: XServer, session_bus: str) -> XServer:
     need_programs("xdotool")
     xserver.window_manager()
     return xserver
-
-
-@pytest.fixture
-def start(screen: XServer, profile: Profile) -> Iterator[Callable[..., Program]]:
-    """Return a function that starts the program; what still runs at the end is killed."""
-    started: list[Program] = []
-
-    def begin(*options: str) -> Program:
-        started.append(Program(screen, profile, *options))
-        return started[-1]
-
-    yield begin
-    for program in started:
-        program.kill()
 
 
 def visible(program: Program) -> bool:

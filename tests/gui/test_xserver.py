@@ -1,7 +1,6 @@
 """The program under a real X server: the mouse, the keyboard, the tray, and pictures of what the person sees."""
 
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,20 +22,6 @@ def screen(xserver: XServer) -> XServer:
     need_programs("xdotool", "import")
     xserver.window_manager()
     return xserver
-
-
-@pytest.fixture
-def start(screen: XServer, profile: Profile) -> Iterator[Callable[..., Program]]:
-    """Return a function that starts the program; what still runs at the end is killed."""
-    started: list[Program] = []
-
-    def begin(*options: str) -> Program:
-        started.append(Program(screen, profile, *options))
-        return started[-1]
-
-    yield begin
-    for program in started:
-        program.kill()
 
 
 def colours(picture: Path) -> int:

@@ -27,7 +27,7 @@ from vxtray.core.settings import keys
 from vxtray.core.settings.tree import ClickHouse, VigilanceX
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
-from vxtray.gui.sign_in_fields import Snug
+from vxtray.gui.sign_in_fields import Snug, beside
 from vxtray.gui.source_words import TITLES
 from vxtray.gui.stored_password import StoredSecret
 from vxtray.gui.theme import theme
@@ -122,8 +122,8 @@ class ServerDialog(QDialog):
             rows.append((_("Database"), self.database, self.database))
         rows += [
             (_("User name"), self.username, self.username),
-            (_("Password"), self.password, _beside(self.password, self.forget)),
-            (_("Own CA"), self.ca_file, _beside(self.ca_file, self.choose)),
+            (_("Password"), self.password, beside(self.password, self.forget)),
+            (_("Own CA"), self.ca_file, beside(self.ca_file, self.choose)),
         ]
         if ours:
             rows.append((_("Ask every"), self.poll_seconds, self.poll_seconds))
@@ -308,13 +308,3 @@ def _hint(which: Which) -> str:
         "vxtray reads the tables events, modsec_logs and ip_ban_status. An account that may only read is enough."
         " Use this or the server itself, not both: each event would count twice."
     )
-
-
-def _beside(field: QWidget, press: QWidget) -> QWidget:
-    ground = QWidget()
-    row = QHBoxLayout(ground)
-    row.setContentsMargins(0, 0, 0, 0)
-    row.setSpacing(8)
-    row.addWidget(field, 1)
-    row.addWidget(press)
-    return ground

@@ -18,6 +18,7 @@ from vxtray.core import texts
 from vxtray.core.credentials import Secret, redact
 from vxtray.core.errors import VxtrayError
 from vxtray.core.mail.admin_note import note_for_admin
+from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.faults import MailError
 from vxtray.core.mail.oauth.endpoints import PROVIDERS
 from vxtray.core.mail.oauth.tokens import TokenKeeper, client_secret
@@ -156,6 +157,13 @@ class SignInPanel(QWidget):
     def grant_for(self, smtp: Smtp) -> "Granted | None":
         """Return what was granted for exactly these settings, None where nothing was."""
         return self._grant if self.step is Step.DONE and _same(smtp, self._smtp) else None
+
+    def token_source(self, smtp: Smtp) -> Callable[[], Secret | None]:
+        """Return how to get an access token: of the sign-in just made, else of the one that is stored."""
+        if (granted := self.grant_for(smtp)) is not None:
+            return lambda: granted.access_token
+        service = self._context.service
+        return lambda: secret_for(smtp, service.credentials, service.tokens)
 
     # --- the steps ---------------------------------------------------------------------------------------------------
 

@@ -301,7 +301,7 @@ class SmtpDialog(QDialog):
         """Return how to get the secret: the typed one, else the stored one (asked for on the other thread)."""
         text, store = self.form.password.text(), self._context.credentials
         if smtp.auth is Auth.OAUTH:
-            return self.sign_in.token_source(smtp)
+            return self.sign_in.panel.token_source(smtp)
         if text and smtp.signs_in:
             return lambda: Secret(text)
         return lambda: secret_for(smtp, store)

@@ -154,6 +154,16 @@ class KeptSignIn:
         """Leave it: it is good for its own account only, and newer than what was there."""
 
 
+def kept_sign_in(context: Context, smtp: Smtp, client_secret: str, granted: "Granted | None") -> list[Kept]:
+    """Return what is to be kept with these settings: the client secret before the sign-in that needs it."""
+    found: list[Kept] = []
+    if client_secret:
+        found.append(KeptClientSecret(context.credentials, smtp, Secret(client_secret)))
+    if granted is not None:
+        found.append(KeptSignIn(context.service.tokens, smtp, granted))
+    return found
+
+
 class Saving(QObject):
     """One save with new secrets. Lives until it has ended, whatever becomes of the dialog.
 

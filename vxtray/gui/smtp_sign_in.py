@@ -3,15 +3,13 @@
 GUI thread only; keyring and provider are asked on other threads.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from vxtray.core.credentials import Account, Secret, smtp_account
+from vxtray.core.credentials import Account, smtp_account
 from vxtray.core.errors import N_, SettingsInvalid
-from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.oauth.endpoints import provider_of
 from vxtray.core.mail.oauth.tokens import client_secret, set_client_secret
 from vxtray.core.settings.tree import OAuth, Smtp
@@ -22,7 +20,7 @@ from vxtray.gui.sign_in import SignInPanel
 from vxtray.gui.sign_in_fields import Snug
 from vxtray.gui.sign_in_words import button_words, password_notice, provider_for
 from vxtray.gui.smtp_form import SmtpForm
-from vxtray.gui.smtp_saving import Kept, KeptClientSecret, KeptSignIn
+from vxtray.gui.smtp_saving import Kept, kept_sign_in
 from vxtray.gui.stored_password import StoredSecret
 from vxtray.gui.widgets import Banner, Card, Kind
 
@@ -110,19 +108,8 @@ class SmtpSignIn(QObject):
 
     def secrets(self, smtp: Smtp) -> list[Kept]:
         """Return what is to be kept with these settings: the client secret before the sign-in that needs it."""
-        found: list[Kept] = []
-        if text := self._form.oauth.client_secret.text():
-            found.append(KeptClientSecret(self._context.credentials, smtp, Secret(text)))
-        if (granted := self.panel.grant_for(smtp)) is not None:
-            found.append(KeptSignIn(self._context.service.tokens, smtp, granted))
-        return found
-
-    def token_source(self, smtp: Smtp) -> Callable[[], Secret | None]:
-        """Return how to get an access token: of the sign-in just made, else of the one that is stored."""
-        if (granted := self.panel.grant_for(smtp)) is not None:
-            return lambda: granted.access_token
-        service = self._context.service
-        return lambda: secret_for(smtp, service.credentials, service.tokens)
+        typed = self._form.oauth.client_secret.text()
+        return kept_sign_in(self._context, smtp, typed, self.panel.grant_for(smtp))
 
     @Slot()
     def switch(self) -> None:

@@ -10,33 +10,25 @@ about everything that was stored.
 
 import contextlib
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from vxtray.core.errors import N_, StoreError, StoreFull
-from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.events import SecurityEvent
 from vxtray.core.store import (
-    Bucket,
-    Cursor,
-    EventQuery,
-    Found,
     Position,
     Rows,
-    Summary,
-    Totals,
     alerting,
-    queries,
-    search,
 )
+from vxtray.core.store.asking import Asking
 from vxtray.core.store.clickhouse_sql import ClickHouseCursor, away, held
-from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
+from vxtray.core.store.kinds import Kind, Pages
 from vxtray.core.store.queries import naive_utc
 from vxtray.core.store.rows import COLUMNS, pack, to_event
 from vxtray.core.store.spool import Spool
@@ -65,7 +57,7 @@ _TYPES = {
 Connect = Callable[[], "Client"]
 
 
-class ClickHouseStore:
+class ClickHouseStore(Asking):
     """Events in ``database`` of a server; ``connect`` makes a client, and raises ``StoreError`` where it cannot."""
 
     def __init__(self, path: Path, connect: Connect, database: str, *, most_waiting_bytes: int = 2**31) -> None:
@@ -165,9 +157,8 @@ class ClickHouseStore:
         """Delete the events older than ``before``; return how many."""
         moment = naive_utc(before)
         with self._reading() as cursor:
-            gone = cursor.execute('SELECT count(*) FROM events WHERE "at" < $before', {"before": moment}).fetchall()[0][
-                0
-            ]
+            asked = cursor.execute('SELECT count(*) FROM events WHERE "at" < $before', {"before": moment})
+            gone = asked.fetchall()[0][0]
         if gone:
             self._command(f"DELETE FROM {self._table} WHERE at < '{moment:%Y-%m-%d %H:%M:%S.%f}'")  # noqa: S608 - a time
             first = self._own().execute("SELECT min(seq) FROM events").fetchall()[0][0]
@@ -179,32 +170,6 @@ class ClickHouseStore:
         return 0
 
     # --- asking ------------------------------------------------------------------------------------------------------
-
-    def events(
-        self,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        category: Category | None = None,
-        limit: int = 100,
-    ) -> list[SecurityEvent]:
-        """Return events in [since, until), newest first; of equal times the one stored last comes first."""
-        categories = frozenset({category} if category else ())
-        return self.search(EventQuery(since=since, until=until, categories=categories), limit=limit)
-
-    def search(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100) -> list[SecurityEvent]:
-        """Return events, newest first, beginning after a cursor. Raises ``StoreError``, ``ValueError``."""
-        return self.look(query, after=after, limit=limit, seconds=math.inf).events
-
-    def look(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100, seconds: float = 0.1) -> Found:
-        """Return what is found in about so long, and where to go on; otherwise as ``search``."""
-        with self._reading() as cursor:
-            return search.look(cursor, query, after, limit, seconds)
-
-    def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
-        """Return how many events a query has; without one, how many are stored."""
-        with self._reading() as cursor:
-            return search.count(cursor, query)
 
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first.
@@ -246,48 +211,6 @@ class ClickHouseStore:
         ):
             yield msgspec.json.encode([to_event(row) for row in rows])
             at, seq = rows[-1][1], rows[-1][0]
-
-    def count_kinds(
-        self,
-        kinds: Collection[Kind],
-        since: datetime,
-        until: datetime,
-        *,
-        rule_ids: Collection[str] = (),
-        networks: Collection[str] = (),
-    ) -> list[KindCount]:
-        """Count the events of these kinds in [since, until). Raises ``StoreError``, ``ValueError`` for no network."""
-        with self._reading() as cursor:
-            return alerting.count_kinds(cursor, kinds, since, until, rule_ids=rule_ids, networks=networks)
-
-    def source_record(self, address: str, now: datetime) -> SourceRecord:
-        """Return what is known of a source address up to ``now``."""
-        with self._reading() as cursor:
-            return alerting.source_record(cursor, address, now)
-
-    def summarize(
-        self,
-        start: datetime,
-        end: datetime,
-        *,
-        by_day: bool,
-        top: int = 10,
-        silent: timedelta = timedelta(0),
-        now: datetime | None = None,
-    ) -> Summary:
-        """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
-        with self._reading() as cursor:
-            return queries.summarize(cursor, start, end, by_day=by_day, top=top, silent=silent, now=now)
-
-    def totals(self, start: datetime, end: datetime) -> Totals:
-        """Return the figures of [start, end) alone."""
-        with self._reading() as cursor:
-            return queries.totals(cursor, start, end)
-
-    def hours(self, start: datetime, end: datetime) -> tuple[Bucket, ...]:
-        """Return the hours of [start, end) alone."""
-        with self._reading() as cursor:
-            return queries.hours(cursor, start, end)
 
     # --- the server --------------------------------------------------------------------------------------------------
 

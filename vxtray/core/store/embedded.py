@@ -6,37 +6,29 @@ DuckDB is imported when a store is opened, not before.
 
 import contextlib
 import logging
-import math
 import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
-from vxtray.core.events import Category, SecurityEvent
+from vxtray.core.events import SecurityEvent
 from vxtray.core.store import (
-    Bucket,
-    Cursor,
-    EventQuery,
-    Found,
     Position,
     Rows,
-    Summary,
-    Totals,
     alerting,
     migrations,
     positions,
-    queries,
     retention,
-    search,
 )
 from vxtray.core.store.aside import free_name, move
+from vxtray.core.store.asking import Asking
 from vxtray.core.store.connecting import connect
 from vxtray.core.store.faults import explained
-from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
+from vxtray.core.store.kinds import Kind, Pages
 from vxtray.core.store.queries import naive_utc
 from vxtray.core.store.rows import pack, table
 
@@ -51,7 +43,7 @@ _CLOSE_SECONDS = 5.0  # for the answers that are still being found, which are br
 _ANY_TABLE = "SELECT count(*) FROM duckdb_tables()"
 
 
-class EmbeddedStore:
+class EmbeddedStore(Asking):
     """An ``EventStore`` in one file. What ``append`` returned for survives a crash and a power cut."""
 
     def __init__(self, path: Path, *, memory_mebibytes: int = 256, read_only: bool = False) -> None:
@@ -130,35 +122,6 @@ class EmbeddedStore:
             )
             writer.execute("COMMIT")
 
-    def events(
-        self,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        category: Category | None = None,
-        limit: int = 100,
-    ) -> list[SecurityEvent]:
-        """Return events in [since, until), newest first; of equal times the one stored last comes first."""
-        categories = frozenset({category} if category else ())
-        return self.search(EventQuery(since=since, until=until, categories=categories), limit=limit)
-
-    def search(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100) -> list[SecurityEvent]:
-        """Return events, newest first (of equal times the one stored last), beginning after a cursor.
-
-        Raises ``StoreError``, and ``ValueError`` for a time without a zone.
-        """
-        return self.look(query, after=after, limit=limit, seconds=math.inf).events
-
-    def look(self, query: EventQuery, *, after: Cursor | None = None, limit: int = 100, seconds: float = 0.1) -> Found:
-        """Return what is found in about so long, and where to go on; otherwise as ``search``."""
-        with self._reading() as cursor:
-            return search.look(cursor, query, after, limit, seconds)
-
-    def count(self, query: EventQuery = EventQuery()) -> int:  # noqa: B008 - frozen
-        """Return how many events a query has; without one, how many are stored."""
-        with self._reading() as cursor:
-            return search.count(cursor, query)
-
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first.
 
@@ -170,51 +133,9 @@ class EmbeddedStore:
         """Return the events of these kinds in [since, until), in order of their times."""
         return alerting.pages(self._reading, kinds, since, until, up_to_seq=self._last_seq)
 
-    def count_kinds(
-        self,
-        kinds: Collection[Kind],
-        since: datetime,
-        until: datetime,
-        *,
-        rule_ids: Collection[str] = (),
-        networks: Collection[str] = (),
-    ) -> list[KindCount]:
-        """Count the events of these kinds in [since, until). Raises ``StoreError``, ``ValueError`` for no network."""
-        with self._reading() as cursor:
-            return alerting.count_kinds(cursor, kinds, since, until, rule_ids=rule_ids, networks=networks)
-
-    def source_record(self, address: str, now: datetime) -> SourceRecord:
-        """Return what is known of a source address up to ``now``."""
-        with self._reading() as cursor:
-            return alerting.source_record(cursor, address, now)
-
     def last_seq(self) -> int:
         """Return the highest seq given so far, 0 for an empty store; it stays when events are pruned."""
         return self._last_seq
-
-    def summarize(
-        self,
-        start: datetime,
-        end: datetime,
-        *,
-        by_day: bool,
-        top: int = 10,
-        silent: timedelta = timedelta(0),
-        now: datetime | None = None,
-    ) -> Summary:
-        """Count [start, end); the buckets are hours, or days of the zone of ``start`` where ``by_day``."""
-        with self._reading() as cursor:
-            return queries.summarize(cursor, start, end, by_day=by_day, top=top, silent=silent, now=now)
-
-    def totals(self, start: datetime, end: datetime) -> Totals:
-        """Return the figures of [start, end) alone."""
-        with self._reading() as cursor:
-            return queries.totals(cursor, start, end)
-
-    def hours(self, start: datetime, end: datetime) -> tuple[Bucket, ...]:
-        """Return the hours of [start, end) alone."""
-        with self._reading() as cursor:
-            return queries.hours(cursor, start, end)
 
     def prune(self, before: datetime) -> int:
         """Delete the events older than ``before``; return how many. Their seqs are never given again.

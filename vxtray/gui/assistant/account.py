@@ -263,7 +263,7 @@ class AccountStep(Step):
         text = self.password.text() if smtp.signs_in else ""
         self._lock(on=True)
         if self._by_browser:
-            self.checking.start(tried, self.browser.token_source(smtp))
+            self.checking.start(tried, self.browser.panel.token_source(smtp))
         else:
             self.checking.start(tried, lambda: Secret(text) if text else secret_for(smtp, store))
         self.checking.hear_no_warnings()

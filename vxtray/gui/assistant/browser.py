@@ -3,15 +3,12 @@
 GUI thread only; keyring and provider are asked on other threads.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
-from vxtray.core.credentials import Secret
-from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.oauth.endpoints import PROVIDERS
 from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
@@ -20,7 +17,7 @@ from vxtray.gui.registration_guide import RegistrationGuide
 from vxtray.gui.sign_in import SignInPanel
 from vxtray.gui.sign_in import Step as Stage
 from vxtray.gui.sign_in_fields import SignInFields
-from vxtray.gui.smtp_saving import Kept, KeptClientSecret, KeptSignIn
+from vxtray.gui.smtp_saving import Kept, kept_sign_in
 from vxtray.gui.widgets import mark, plain_label
 
 if TYPE_CHECKING:
@@ -123,19 +120,7 @@ class BrowserSignIn(QWidget):
 
     def secrets(self, smtp: Smtp) -> list[Kept]:
         """Return what is to be kept with these settings: the client secret before the sign-in that needs it."""
-        found: list[Kept] = []
-        if text := self.fields.client_secret.text():
-            found.append(KeptClientSecret(self._context.credentials, smtp, Secret(text)))
-        if (granted := self.panel.grant_for(smtp)) is not None:
-            found.append(KeptSignIn(self._context.service.tokens, smtp, granted))
-        return found
-
-    def token_source(self, smtp: Smtp) -> Callable[[], Secret | None]:
-        """Return how to get an access token: of the sign-in just made, else of the one that is stored."""
-        if (granted := self.panel.grant_for(smtp)) is not None:
-            return lambda: granted.access_token
-        service = self._context.service
-        return lambda: secret_for(smtp, service.credentials, service.tokens)
+        return kept_sign_in(self._context, smtp, self.fields.client_secret.text(), self.panel.grant_for(smtp))
 
     # --- the panel's -------------------------------------------------------------------------------------------------
 
