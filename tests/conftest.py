@@ -75,15 +75,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give what drives windows, servers and processes by the clock of a busy machine one second try.
+    """Give each test one second try: processes share the processors, and some tests measure time by the clock.
 
-    The closing line counts each ("rerun"), and each is a defect to mend. A check of the core has one try only.
+    The closing line counts each ("rerun"), the lines before it name it, and each is a defect to mend.
     """
     if not config.pluginmanager.hasplugin("rerunfailures"):
         return
     for item in items:
-        if item.path.is_relative_to(ROOT / "tests/gui") or item.path.is_relative_to(ROOT / "tests/e2e"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+        item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def home_in(folder: Path) -> dict[str, str]:
