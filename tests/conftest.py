@@ -54,6 +54,9 @@ PERSONAL = (
 )
 OWN_THREADS = ("vx-", "APScheduler")
 
+#: Folders whose tests drive windows, servers and other processes.
+AGAIN = frozenset({"cli", "e2e", "faults", "gui", "mail", "sources", "store"})
+
 hypothesis.settings.register_profile("vxtray", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("vxtray")
 
@@ -75,14 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each test one second try: processes share the processors, and some tests measure time by the clock.
+    """Give what drives windows, servers and other processes one second try: they share ports and processors.
 
     The closing line counts each ("rerun"), the lines before it name it, and each is a defect to mend.
     """
     if not config.pluginmanager.hasplugin("rerunfailures"):
         return
     for item in items:
-        item.add_marker(pytest.mark.flaky(reruns=1))
+        if AGAIN & set(item.path.relative_to(ROOT / "tests").parts):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def home_in(folder: Path) -> dict[str, str]:

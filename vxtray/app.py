@@ -1,12 +1,11 @@
 """The composition root: builds every object once, for the window, for a server, or for one command.
 
-``run_window`` and ``serve`` hold the profile's lock and answer commands over the control socket; ``Host`` is what a
-command works with, in the running program or on its own.
+``Program`` is what runs, under ``desktop`` or ``serve``, which hold the profile's lock; it answers commands over the
+control socket. ``Host`` is what a command works with, in the running program or on its own.
 """
 
 import contextlib
 import logging
-import os
 import queue
 import signal
 import sys
@@ -40,6 +39,9 @@ T = TypeVar("T")
 
 #: How often the settings file is looked at for a change by hand.
 WATCH_SECONDS = 2.0
+
+#: Seconds after which a thread must leave the interpreter to another.
+_SWITCH_SECONDS = 0.0005
 
 _OWNER_SECONDS = 30.0
 
@@ -119,9 +121,9 @@ class OwnHost:
         """Open the engine without its threads; the command itself sends what shall leave."""
         from vxtray.core.service import Service
 
-        with holding(self.profile, self.patience):
+        with holding(self.profile, self.patience) as profile:
             service = Service(
-                self.profile,
+                profile,
                 self.settings(),
                 self.credentials,
                 _log_notice,
@@ -142,7 +144,7 @@ class OwnHost:
         with contextlib.ExitStack() as stack:
             profile = self.profile
             if profile.outbox_file.exists():
-                stack.enter_context(holding(profile, self.patience))
+                profile = stack.enter_context(holding(profile, self.patience))
             else:
                 import tempfile
 
@@ -193,14 +195,17 @@ class Program:
         self.on_quit: Callable[[], None] = lambda: None
         self.model.subscribe(self._settings_changed)
         self.engine.set_trouble("settings", self.model.loaded.trouble)
+        for note in profile.notes:
+            self.engine.set_trouble("folder", note)
 
     def start(self, handler: "Handler") -> None:
         """Start the engine's threads and listen for commands."""
         from vxtray.core.control import ControlServer
 
-        sys.setswitchinterval(0.0005)  # a parser thread must not hold the window up for tens of milliseconds
+        # no parser holds those up who answer; the desktop has set less already
+        sys.setswitchinterval(min(sys.getswitchinterval(), _SWITCH_SECONDS))
         self.engine.start()
-        self._control = ControlServer(self.profile, handler)
+        self._control = ControlServer(self.profile, handler, self.engine.workers)
         try:
             self._control.start()
         except OSError as error:
@@ -289,10 +294,10 @@ class Program:
 
 def serve(profile: Profile, handler: "Callable[[Host], Handler]", level: str = "INFO") -> int:
     """Run the engine without a window until SIGTERM, SIGINT or ``vxtray quit``. Raises ``ProgramBusy``."""
-    with holding(profile, 2.0):
-        write_log(profile, level)
+    with holding(profile, 2.0, start=True) as found:
+        write_log(found, level)
         calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        program = Program(profile, system_store(), _log_notice, calls.put)
+        program = Program(found, system_store(), _log_notice, calls.put)
         program.on_quit = lambda: calls.put(None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: calls.put(None))
@@ -321,73 +326,3 @@ def _turn(program: Program, calls: "queue.SimpleQueue[Callable[[], None] | None]
             if clock.leapt():
                 log.info("the computer slept, or its clock was set")
                 program.engine.time_leapt()
-
-
-def run_window(
-    profile: Profile, handler: "Callable[[Host], Handler]", *, hidden: bool = False, level: str = "INFO"
-) -> int:
-    """Run the desktop program until it is quit. Raises ``ProgramBusy``, ``StoreError``, ``VxtrayError``."""
-    require_screen()
-    with holding(profile, 2.0):
-        write_log(profile, level)
-        return _desktop(profile, system_store(), handler, hidden=hidden)
-
-
-def demo_window(
-    profile: Profile, credentials: CredentialStore, handler: "Callable[[Host], Handler]", picture: Path | None
-) -> None:
-    """Show the window over a demo's profile; without a screen it is only drawn, for the picture."""
-    drawn_only = not _has_screen()
-    if drawn_only:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    with holding(profile, 2.0):
-        _desktop(profile, credentials, handler, hidden=False, picture=picture, stay=not drawn_only)
-
-
-def _desktop(
-    profile: Profile,
-    credentials: CredentialStore,
-    handler: "Callable[[Host], Handler]",
-    *,
-    hidden: bool,
-    picture: Path | None = None,
-    stay: bool = True,
-) -> int:
-    from vxtray.gui.application import Desktop
-    from vxtray.gui.context import Context
-
-    desktop = Desktop()
-    program = Program(profile, credentials, desktop.bridge.post, desktop.bridge.call)
-    context = Context(
-        profile=profile,
-        model=program.model,
-        service=program.engine,
-        credentials=credentials,
-        bridge=desktop.bridge,
-        quit=desktop.quit,
-    )
-    desktop.open(context, hidden=hidden, watch_seconds=WATCH_SECONDS)
-    program.on_show, program.on_quit = desktop.show_window, desktop.quit
-    program.start(handler(program))
-    log.info("window %s, tray %s", "hidden" if hidden else "shown", "there" if desktop.tray_present else "missing")
-    if picture is not None:
-        desktop.picture(picture, then=(lambda: None) if stay else desktop.quit)
-    elif not stay:
-        desktop.quit_soon()
-    return desktop.run(program.stop, program.engine.cut_off)
-
-
-def _has_screen() -> bool:
-    """Return True where Qt can open a window; it would abort the process otherwise."""
-    if sys.platform in {"win32", "darwin"} or os.environ.get("QT_QPA_PLATFORM"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def require_screen() -> None:
-    """Raise ``VxtrayError`` where there is no screen to show a window on."""
-    if not _has_screen():
-        raise VxtrayError(
-            N_("There is no screen here to show a window on."),
-            N_("Run “vxtray serve” for a server without a window, or “vxtray demo --no-window” for a demonstration."),
-        )

@@ -220,7 +220,7 @@ def _arrived(good: bool) -> None:
 def _show_window(
     profile: Profile, credentials: MemoryStore, handler: "Callable[[Host], Handler]", out: Path | None
 ) -> str | None:
-    from vxtray.app import demo_window
+    from vxtray.desktop import demo_window
 
     picture = out / "window.png" if out else None
     demo_window(profile, credentials, handler, picture)

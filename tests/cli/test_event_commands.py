@@ -33,6 +33,7 @@ CONTRACT_STATUS = {
     "sign_in",
     "queue",
     "sources",
+    "store",
     "version",
     "revision",
 }
@@ -175,7 +176,7 @@ def test_report_files(paris, made, tmp_path) -> None:
 def test_status_says_what_is_missing(vxtray) -> None:
     said = vxtray("status")
     assert said.code == 3
-    assert set(said.json) - {"running", "waiting", "alerts"} == CONTRACT_STATUS
+    assert set(said.json) - {"running", "waiting", "alerts", "workers"} == CONTRACT_STATUS
     assert (said.json["ok"], said.json["state"], said.json["last_mail"]) == (False, "not_configured", None)
     assert [set(item) for item in said.json["trouble"]] == [{"what", "since", "advice"}]
     assert said.json["next_reports"] == {"daily": None, "weekly": None, "monthly": None}

@@ -2,6 +2,8 @@
 
 import email
 import email.policy
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from zoneinfo import ZoneInfo
@@ -90,6 +92,7 @@ class Engine:
         self.saved_at = MONDAY
         self.credentials = credentials or MemoryStore()
         self.notices: list[Notice] = []
+        self._ticking = threading.Lock()
         self.service = self._new(chosen)
 
     def _new(self, chosen: Settings) -> Service:
@@ -101,6 +104,8 @@ class Engine:
             saved_at=self._saved,
             clock=self.clock,
         )
+        tick = service._tick
+        service._tick = lambda: self._alone(tick)  # type: ignore[method-assign]  # what the scheduler will call
         service._reports._default_route = lambda: True  # or reports would wait for the network of this computer
         service._watch.disk = lambda folder: Disk(path=str(folder), free=1 << 40, total=1 << 40)  # nor on its disk
         return service
@@ -113,6 +118,10 @@ class Engine:
         self.service.stop()
         self.service = self._new(chosen or self.service.settings)
         return self.service
+
+    def _alone(self, tick: Callable[[], None]) -> None:
+        with self._ticking:  # the scheduler of a started engine ticks too, when settings change; never two at once
+            tick()
 
     def tick(self) -> None:
         """Do what the scheduler does every half minute."""

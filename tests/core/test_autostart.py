@@ -258,6 +258,8 @@ def test_the_mark_of_a_session_holds_in_another_process() -> None:
 def test_each_way_to_run_is_started_as_it_must_be(profile: Profile, tmp_path: Path) -> None:
     default = Profile.default()
     plain = launch(default, {}, platform="linux", executable="/venv/bin/python", frozen=False)
+    elsewhere = default._replace(state=tmp_path / "copy", home=default)  # while the home is read-only
+    assert launch(elsewhere, {}, platform="linux", executable="/venv/bin/python", frozen=False) == plain
     assert plain.words == ("/venv/bin/python", "-P", "-m", "vxtray", "--hidden", "--at-login")
     assert plain.name == "vxtray"
     image = {"APPIMAGE": "/Apps/vx tray.AppImage"}
@@ -267,6 +269,12 @@ def test_each_way_to_run_is_started_as_it_must_be(profile: Profile, tmp_path: Pa
     (tmp_path / "pythonw.exe").touch()
     windows = launch(default, {}, platform="win32", executable=str(tmp_path / "python.exe"), frozen=False)
     assert windows.program[0] == str(tmp_path / "pythonw.exe")
+    bundled = str(tmp_path / "vxtray.exe")
+    assert launch(default, {}, platform="win32", executable=bundled, frozen=True).program == (bundled,)
+    (tmp_path / "vxtray-window.exe").touch()
+    for started in ("vxtray.exe", "vxtray-window.exe"):  # from a console, or from a shortcut
+        windows = launch(default, {}, platform="win32", executable=str(tmp_path / started), frozen=True)
+        assert windows.program == (str(tmp_path / "vxtray-window.exe"),)
     own = launch(profile, {}, executable="/x/python", frozen=False)
     assert own.options == ("--profile-dir", str(profile.config), "--hidden", "--at-login")
     assert own.name != launch(Profile.under(tmp_path / "third"), {}).name != "vxtray"

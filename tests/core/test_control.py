@@ -95,6 +95,19 @@ def test_the_key_is_new_at_each_start(profile) -> None:
     assert keys[0] != keys[1]
 
 
+def test_a_command_that_meets_a_start_uses_the_new_key(profile, monkeypatch) -> None:
+    with serving(profile) as server, contextlib.ExitStack() as stack:
+
+        def meets_a_start(address: str) -> object:
+            monkeypatch.undo()
+            server.stop()
+            stack.enter_context(serving(profile))
+            return Client(address)
+
+        monkeypatch.setattr(control, "Client", meets_a_start)
+        assert answers(profile)[-1] == Answer(exit=1)
+
+
 def test_a_wrong_key_is_refused(profile) -> None:
     called: list[Call] = []
     with serving(profile, lambda call, say: called.append(call) or 0):
@@ -237,6 +250,15 @@ def test_stop_twice_and_without_start(profile) -> None:
 def test_a_deep_profile_folder_has_a_socket_too(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     profile = Profile.under(tmp_path / ("deep" * 30))
+    assert call_running(profile, CALL) is None
     with serving(profile):
-        assert Path(profile.control_address).parent == tmp_path / f"vxtray-{os.getuid()}"
+        folder = Path(profile.control_address).parent
+        assert folder.parent == tmp_path
+        assert (folder.stat().st_uid, stat.S_IMODE(folder.stat().st_mode)) == (os.getuid(), 0o700)
+        assert answers(profile)[-1] == Answer(exit=1)
+    assert not folder.exists()
+    profile.control_place.write_text(str(tmp_path / "vxtray-of-a-crash" / "control.sock"))
+    (tmp_path / "vxtray-of-a-crash").mkdir()
+    with serving(profile):
+        assert not (tmp_path / "vxtray-of-a-crash").exists()
         assert answers(profile)[-1] == Answer(exit=1)

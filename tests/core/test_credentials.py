@@ -1,6 +1,7 @@
 """Passwords: kept by a keyring that encrypts, or given by systemd, and never shown."""
 
 import copy
+import html
 import json
 import os
 import pickle
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import traceback
+import urllib.parse
 from pathlib import Path
 
 import msgspec
@@ -75,6 +77,29 @@ def test_what_was_revealed_is_cleaned_from_texts() -> None:
     assert redact("quite used up, quite used") == "***, ***", "of two that overlap, nothing remains"
     Secret("abc").reveal()
     assert redact("abcdef") == "abcdef", "a short one would blacken half of the log"
+
+
+_ODD = "Cä{0} %20&<b>\"' \\z\n-7kW4pM2"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(repr(_ODD), repr("user" + _ODD), repr({"a": [_ODD]}), repr(_ODD.encode()), ascii(_ODD)),
+        *(json.dumps({"a": _ODD}), json.dumps(_ODD, ensure_ascii=False)),
+        *(html.escape(_ODD), html.escape(_ODD, quote=False)),
+        *(urllib.parse.quote(_ODD), urllib.parse.quote_plus(_ODD)),
+    ],
+)
+def test_what_was_revealed_is_cleaned_however_it_is_quoted(written: str) -> None:
+    Secret(_ODD).reveal()
+    assert "7kW4" not in redact(written)
+    assert "***" in redact(written)
+
+
+def test_a_secret_that_is_no_text_can_be_cleaned_away() -> None:
+    Secret("\ud800 lone").reveal()
+    assert redact("a \ud800 lone b") == "a *** b"
 
 
 # --- whose it is -----------------------------------------------------------------------------------------------------
@@ -316,6 +341,37 @@ def test_a_locked_keyring_is_told_and_nothing_is_written_elsewhere(secret_servic
     assert {answer.partition(":")[0] for answer in answers} <= {"KeyringLocked", "KeyringRefused"}
     assert not [answer for answer in answers if "hunter2" in answer or "kept before" in answer]
     assert keyring_says(secret_service, "print(json.dumps(store.get(account) == Secret('kept before')))") == [True]
+
+
+def test_a_keyring_that_vanishes_is_told_and_found_again(secret_service: SecretService) -> None:
+    """Its daemon is killed while the program runs: told within the soft limit, and nothing is kept elsewhere."""
+    answers = keyring_says(
+        secret_service,
+        """
+        import os, signal
+        from jeepney import DBusAddress, new_method_call
+        from jeepney.io.blocking import open_dbus_connection
+        store.set(account, Secret("hunter2"))
+        assert store.get(account) == Secret("hunter2")
+        bus = open_dbus_connection("SESSION")
+        asked = DBusAddress("/", "org.freedesktop.DBus", "org.freedesktop.DBus")
+        reply = bus.send_and_get_reply(
+            new_method_call(asked, "GetConnectionUnixProcessID", "s", ("org.freedesktop.secrets",))
+        )
+        os.kill(reply.body[0], signal.SIGKILL)
+        began = time.monotonic()
+        answers = [name_of(lambda: store.get(account)) for _ in range(3)]
+        print(json.dumps([answer if isinstance(answer, str) else repr(answer) for answer in answers]))
+        print(json.dumps(time.monotonic() - began < 16))
+        """,
+    )
+    told, soon = answers
+    assert isinstance(told, list)
+    assert soon
+    assert all(one.startswith("Keyring") or one in {"None", "Secret('***')"} for one in told), told
+    assert not [one for one in told if "hunter2" in one]
+    found = keyring_says(secret_service, 'print(json.dumps(store.get(account) == Secret("hunter2")))')
+    assert found == [True], "once it is there again, so is the secret"
 
 
 # --- keyrings that are none ------------------------------------------------------------------------------------------

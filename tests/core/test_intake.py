@@ -60,6 +60,7 @@ class World:
         self.told: dict[str, VxtrayError] = {}
         self.ever: list[str] = []
         self.alerting: Exception | None = None
+        self.working = 0.0  # seconds that the alerts take
         self.intake = Intake(self._store, self._committed, self._failed, lambda: "UTC", lambda: NOW)
         self.intake.start()
 
@@ -73,6 +74,7 @@ class World:
     def _committed(self, first: int, events: list[SecurityEvent], alerts: bool, lines: LineOf | None) -> None:
         self.committed.append((first, len(events), alerts))
         assert lines is not None
+        time.sleep(self.working)
         if self.ask_for_lines:
             self.lines += [(lines(index), event.src_ip) for index, event in enumerate(events)]
         if self.alerting is not None:
@@ -552,3 +554,21 @@ def test_what_keeps_a_running_source_from_its_work_is_told(world: World) -> None
     source.own = Health()
     world.intake.look_after()
     assert not world.told
+
+
+def test_what_waits_when_the_time_to_end_is_over_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch, expected_log: Callable[[str], None]
+) -> None:
+    """But for what can be read again, and will be at the next start."""
+    expected_log("3 lines could not be stored before the end")
+    monkeypatch.setattr(intake_module, "_STOP_SECONDS", 0.1)
+    world.gate.clear()
+    assert world.intake.emit(batch("first", line(1)))
+    until(lambda: bool(world.intake._in_hand), "the first one is in hand")
+    assert world.intake.emit(batch("udp", line(2), line(3), line(4)))
+    assert world.intake.emit(batch("file", line(5), at=7))
+    world.intake.stop()
+    assert world.intake.lost() == {"udp": 3}
+    assert world.intake.lost() == {}
+    world.gate.set()
+    until(lambda: world.committed == [(1, 1, True)], "what was in hand is stored")

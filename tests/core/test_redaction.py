@@ -2,13 +2,15 @@
 
 import logging
 import stat
+import sys
 from pathlib import Path
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
+from typing import Any
 
 import pytest
 
 from vxtray.cli.terminal import Terminal
-from vxtray.core.credentials import Secret, redact
+from vxtray.core.credentials import Secret, conceal, redact
 from vxtray.core.errors import KeyringRefused
 from vxtray.core.journal import log_to_terminal, write_log
 from vxtray.core.paths import Profile
@@ -85,3 +87,24 @@ def test_what_a_command_says(log: logging.Logger, tmp_path: Path) -> None:
     assert out == ["answer ***\n"]
     assert "c4nary" not in "".join(err)
     assert redact("nothing here") == "nothing here"
+
+
+def test_a_secret_that_is_used_again_is_hidden_meanwhile() -> None:
+    """Other threads write log lines while one signs in once more: looked at after each line that it runs."""
+    secret, seen = Secret("used-again-and-again"), []
+    secret.reveal()
+
+    def look(frame: FrameType, event: str, _arg: object) -> Any:
+        if frame.f_code is conceal.__code__ and event == "line":
+            sys.settrace(None)
+            seen.append(redact("with used-again-and-again"))
+            sys.settrace(look)
+        return look
+
+    sys.settrace(look)
+    try:
+        secret.reveal()
+    finally:
+        sys.settrace(None)
+    assert len(seen) > 3
+    assert set(seen) == {"with ***"}

@@ -18,7 +18,7 @@ from vxtray.core.status import State, last_mail, state_of, status
 
 FIELDS = {
     "ok", "state", "running", "trouble", "next_reports", "last_mail", "queue", "waiting", "sources",
-    "alerts", "version", "revision", "sign_in",
+    "alerts", "version", "revision", "sign_in", "workers", "store",
 }  # fmt: skip
 
 

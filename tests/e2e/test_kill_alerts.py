@@ -262,7 +262,7 @@ class Storm:
 @pytest.mark.parametrize(
     ("seed", "points"),
     [
-        *((seed, 5) for seed in SHORT),
+        *((seed, 4) for seed in SHORT),
         *(pytest.param(seed, 40, marks=[pytest.mark.slow, pytest.mark.timeout(400)]) for seed in LONG),
     ],
 )

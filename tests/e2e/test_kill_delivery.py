@@ -173,7 +173,7 @@ def run_burst(burst: Burst, points: int) -> None:
 Forms = pytest.mark.parametrize(
     ("seed", "points"),
     [
-        *((seed, 5) for seed in SHORT),
+        *((seed, 3) for seed in SHORT),
         *(pytest.param(seed, 25, marks=[pytest.mark.slow, pytest.mark.timeout(300)]) for seed in LONG),
     ],
 )

@@ -114,7 +114,7 @@ def killed_again_and_again(followed: Followed, points: int) -> None:
 @pytest.mark.parametrize(
     ("seed", "points"),
     [
-        *((seed, 4) for seed in SHORT),
+        *((seed, 3) for seed in SHORT),
         *(pytest.param(seed, 25, marks=[pytest.mark.slow, pytest.mark.timeout(300)]) for seed in LONG),
     ],
 )

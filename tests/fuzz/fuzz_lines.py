@@ -47,6 +47,7 @@ def run(seed: int, lines: int, seconds: float, keep: Path | None = None, *, samp
         "seconds": round(time.monotonic() - began, 1),
         **judge.counts,
         "slowest_ms": round(judge.slowest * 1000, 1),
+        "over_1_ms": judge.over_a_millisecond,
         "warm_mib": warm >> 20,
         "most_mib": most >> 20,
         "faults": faults,
@@ -80,6 +81,13 @@ def _work(arguments: tuple[int, int, float, str]) -> dict[str, Any]:
     return run(seed, lines, seconds, Path(keep))
 
 
+def run_beside(seed: int, lines: int, seconds: float, processes: int, keep: Path) -> list[dict[str, Any]]:
+    """Share the lines out among processes; return the figures of each."""
+    share = -(-lines // processes)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return pool.map(_work, [(seed * 1000 + number, share, seconds, str(keep)) for number in range(processes)])
+
+
 def again(paths: list[Path]) -> None:
     """Judge kept faults once more. Raises ``Fault``."""
     for path in paths:
@@ -104,10 +112,7 @@ def main() -> int:
     if options.again:
         again(options.again)
         return 0
-    share = -(-options.lines // options.processes)
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        work = [(options.seed * 1000 + n, share, options.seconds, str(options.keep)) for n in range(options.processes)]
-        results = pool.map(_work, work)
+    results = run_beside(options.seed, options.lines, options.seconds, options.processes, options.keep)
     for result in results:
         say(str(result))
     say(f"{sum(result['lines'] for result in results)} lines, slowest {max(r['slowest_ms'] for r in results)} ms")

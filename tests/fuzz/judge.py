@@ -39,6 +39,8 @@ class Judge:
     def __init__(self, *, timed: bool = True) -> None:
         self.counts: Counter[str] = Counter()
         self.slowest = 0.0
+        #: Lines that took a millisecond of processor time and more.
+        self.over_a_millisecond = 0
         self.slowest_line = b""
         self._timed = timed
 
@@ -56,6 +58,7 @@ class Judge:
         except Exception as error:
             raise Fault(f"{type(error).__name__}: {error}", data) from error
         took = time.thread_time() - began
+        self.over_a_millisecond += took >= 0.001
         if took > self.slowest:
             self._slow(took, text, log_format, data)
         self.counts[_kind(outcome, data)] += 1

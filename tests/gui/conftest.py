@@ -48,7 +48,8 @@ def open_window(world: "World", qtbot) -> Callable[..., "MainWindow"]:
     from vxtray.gui.main_window import MainWindow
 
     def opened(page: str = "overview", width: int = 1080, height: int = 720, *, in_tray: bool = False) -> MainWindow:
-        window = MainWindow(world.context, Actions(world.context), lambda: in_tray)
+        window = MainWindow(lambda: in_tray, world.context.quit)
+        window.begin(world.context, Actions(world.context))
         qtbot.addWidget(window)
         window.resize(width, height)
         with qtbot.waitExposed(window):

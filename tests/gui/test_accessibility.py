@@ -95,10 +95,15 @@ def complaints_of(shown: QWidget) -> list[str]:
     return [*complaints(shown), *way_complaints(shown)]
 
 
+def shown_kinds(kind: type[QDialog]) -> set[type[QDialog]]:
+    """Return a kind of dialog, or those that it is only the common part of."""
+    return set().union(*map(shown_kinds, kind.__subclasses__())) or {kind}
+
+
 def test_every_dialog_of_the_program_is_among_the_scenes() -> None:
     for module in pkgutil.walk_packages(vxtray.gui.__path__, "vxtray.gui."):
         importlib.import_module(module.name)
-    known = {kind.__name__ for kind in QDialog.__subclasses__() if kind.__module__.startswith("vxtray.")}
+    known = {kind.__name__ for kind in shown_kinds(QDialog) if kind.__module__.startswith("vxtray.")}
     assert len(known) > 8
     assert known <= {scene.kind.__name__ for scene in SCENES}
 
@@ -106,6 +111,7 @@ def test_every_dialog_of_the_program_is_among_the_scenes() -> None:
 def test_every_shortcut_is_told_on_the_help_page(stage) -> None:
     here = stage(Mood.WORKING)
     window = shown_window(here)
+    assert len(list(window.pages.values())) > 8, "all of them are made"
     keys = {one.key() for one in window.findChildren(QShortcut)}
     keys |= {key for one in window.findChildren(QAction) for key in one.shortcuts()}
     keys |= {key for one in window.actions() for key in one.shortcuts()}

@@ -33,6 +33,18 @@ def seen(window: MainWindow) -> str:
     return "\n".join(label.text() for label in window.alerts.findChildren(QLabel) if label.isVisible())
 
 
+def on_the_clock(moment: datetime) -> str:
+    """Return the hour on this machine's clock, and the day before it where that is not today."""
+    local = moment.astimezone()
+    day = "" if local.date() == datetime.now().astimezone().date() else f"{local:%a} {local.day} {local:%b} "
+    return f"{day}{local:%H:%M}"
+
+
+def storms_seen(window: MainWindow) -> int:
+    """Return how many storms have their row on show."""
+    return sum(row.doing.isVisible() for row in window.alerts.storms.rows.values())
+
+
 def counted(window: MainWindow, qtbot) -> None:
     """Wait until what the rules matched is on show."""
     qtbot.waitUntil(lambda: "counting" not in seen(window), timeout=20_000)
@@ -156,7 +168,7 @@ def test_a_storm_comes_and_is_acknowledged(ready: World, open_window, qtbot) -> 
     attack(ready, 1, ONE)
     qtbot.waitUntil(lambda: "No storm. 1 alert was just sent" in seen(window))
     attack(ready, 30, ONE)
-    qtbot.waitUntil(lambda: len(storms.rows) == 1)
+    qtbot.waitUntil(lambda: storms_seen(window) == 1)
     assert storms.pill.text() == "1 not acknowledged"
     (row,) = storms.rows.values()
     said = seen(window)
@@ -178,9 +190,9 @@ def test_a_storm_comes_and_is_acknowledged(ready: World, open_window, qtbot) -> 
 def test_a_storm_in_a_narrow_window(ready: World, open_window, qtbot) -> None:
     attack(ready, 30, ONE)
     window = open_window("alerts", 640, 800)
-    qtbot.waitUntil(lambda: len(window.alerts.storms.rows) == 1)
+    qtbot.waitUntil(lambda: storms_seen(window) == 1)
+    qtbot.waitUntil(lambda: f"· {ONE} · next summary in 1 hr" in seen(window))
     assert "Next summary" not in seen(window)
-    assert f"· {ONE} · next summary in 1 hr" in seen(window)
     window.resize(1080, 800)
     qtbot.waitUntil(lambda: "Next summary" in seen(window))
     assert "· next summary" not in seen(window)
@@ -193,7 +205,7 @@ def test_nothing_is_read_while_the_page_is_hidden(ready: World, open_window, qtb
     qtbot.waitUntil(lambda: "1 alert" in badge.data(Qt.ItemDataRole.AccessibleTextRole))
     assert not window.alerts.standing.incidents
     window.sidebar.choose("alerts")
-    qtbot.waitUntil(lambda: len(window.alerts.storms.rows) == 1)
+    qtbot.waitUntil(lambda: storms_seen(window) == 1)
 
 
 # --- what is held ----------------------------------------------------------------------------------------------------
@@ -206,8 +218,7 @@ def test_a_pause_holds_and_is_ended(ready: World, open_window, qtbot) -> None:
     window = open_window("alerts", 1080, 900)
     held = window.alerts.held
     qtbot.waitUntil(held.isVisible)
-    until = texts.format_time((now + timedelta(hours=1)).astimezone(), "en")
-    assert f"Alert mails are paused until {until}" in seen(window)
+    assert f"Alert mails are paused until {on_the_clock(now + timedelta(hours=1))}" in seen(window)
     assert "12 events held so far. They are told in 1 hr, in one mail." in seen(window)
     assert "Storm began" not in seen(window)
     held.rows["pause", 0].press.click()
@@ -251,7 +262,7 @@ def test_quiet_hours_and_the_cap_say_why_and_when(ready: World, open_window, qtb
     attack(ready, 1, TWO)
     window = open_window("alerts", 1080, 900)
     qtbot.waitUntil(lambda: "4 events held" in seen(window))
-    assert f"Quiet hours. One mail tells them all at {end:%H:%M}." in seen(window).replace(f"{end:%a} ", "")
+    assert f"Quiet hours. One mail tells them all at {on_the_clock(end)}." in seen(window)
     assert "1 critical event held" in seen(window)
     assert "More mails than 1 an hour; they are told as soon as the hour allows." in seen(window)
 
@@ -350,7 +361,7 @@ def test_no_part_of_the_page_is_a_window_of_its_own(ready: World, open_window, q
     qapp.installEventFilter(watcher)
     window = open_window("alerts")
     attack(ready, 30, ONE)
-    qtbot.waitUntil(lambda: len(window.alerts.storms.rows) == 1)
+    qtbot.waitUntil(lambda: storms_seen(window) == 1)
     choose_mail(window, qtbot, 0)
     window.alerts.rules.more_button.click()
     qapp.removeEventFilter(watcher)
@@ -364,7 +375,7 @@ def test_nothing_is_cut_in_a_storm(ready: World, open_window, qtbot) -> None:
     attack(ready, 30, "2001:db8:1234:5678:9abc:def0:1234:5678")
     attack(ready, 3, ONE, score=WARNING)
     window = open_window("alerts")
-    qtbot.waitUntil(lambda: len(window.alerts.storms.rows) == 1)
+    qtbot.waitUntil(lambda: storms_seen(window) == 1)
     choose_mail(window, qtbot, 0)
     window.alerts.rules.more_button.click()
     window.alerts._failed(UsageError("{reason}", reason="y" * 300))

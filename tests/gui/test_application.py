@@ -15,11 +15,13 @@ from tests.gui.support.smtp import SAVED
 from tests.gui.support.world import World
 from vxtray.core import texts
 from vxtray.core.clockwatch import ClockWatch
+from vxtray.core.instance import holding
 from vxtray.core.mail.verdicts import without_network
 from vxtray.core.paths import Profile
 from vxtray.core.reports.period import Cadence
-from vxtray.gui.application import _ENDING, Desktop
+from vxtray.gui.application import Desktop
 from vxtray.gui.context import Context
+from vxtray.gui.ending import ENDING
 from vxtray.gui.leaving import LeavingNote
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.theme import theme
@@ -32,7 +34,7 @@ WATCH_SECONDS = 0.05
 
 @pytest.fixture
 def desktop(qapp: QApplication, profile: Profile) -> Iterator[Desktop]:
-    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    handlers = {number: signal.getsignal(number) for number in ENDING}
     made = Desktop()
     yield made
     made.close()
@@ -82,8 +84,9 @@ def test_a_second_start_raises_the_window_and_ends(desktop: Desktop, opened, qtb
     world = opened()
     world.start()
     window(desktop).hide()
-    second = vxtray(world)
-    qtbot.waitUntil(lambda: second.poll() is not None, timeout=20_000)
+    with holding(world.profile):  # as the program does
+        second = vxtray(world)
+        qtbot.waitUntil(lambda: second.poll() is not None, timeout=20_000)
     assert second.returncode == 0
     assert window(desktop).isVisible()
     window(desktop).showMinimized()
@@ -139,7 +142,7 @@ def test_a_hidden_start_makes_the_window_when_it_is_wanted(desktop: Desktop, ope
 
 def test_a_hand_edit_shows_by_itself(desktop: Desktop, opened, qtbot) -> None:
     world = opened(reports__daily__enabled=True)
-    toggle = window(desktop).findChild(Toggle, "reports.daily.enabled")
+    toggle = window(desktop).reports.findChild(Toggle, "reports.daily.enabled")
     assert toggle.isChecked()
     file = world.profile.settings_file
     file.write_text(file.read_text().replace("enabled = true", "enabled = false"))

@@ -88,6 +88,7 @@ def test_processes_and_the_mouse_at_the_same_time(world: World, open_window, qtb
     assert world.saved("alerts.critical") is False
     assert world.saved("alerts.waf_blocked") is False
     window.refresh()
+    window.go_to("reports")
     assert all(toggle(window, key).isChecked() for key in REPORTS)
 
 

@@ -1,10 +1,11 @@
 """The door between threads: everything arrives on the GUI thread, in order, and nothing is left behind."""
 
 import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from vxtray.core.errors import NotConfigured
 from vxtray.core.notices import QueueChanged
@@ -53,6 +54,24 @@ def test_twenty_thousand_notices_of_four_threads_arrive_here_in_order(bridge: Br
     assert listener.threads == {threading.get_ident()}
     for sender in range(4):
         assert [heard.held for heard in listener.heard if heard.queued == sender] == list(range(5_000))
+
+
+def test_the_window_has_its_turn_while_very_many_notices_arrive(bridge: Bridge, qtbot) -> None:
+    seen: list[QueueChanged] = []
+    beats: list[int] = []
+
+    def slow(one: QueueChanged) -> None:
+        time.sleep(0.001)  # as a page takes that shows it: all of them would take the window a fifth of a second
+        seen.append(one)
+
+    bridge.noticed.connect(slow)
+    heart = QTimer(interval=1)
+    heart.timeout.connect(lambda: beats.append(len(seen)))
+    heart.start()
+    for _ in range(200):
+        bridge.post(notice(0, 0))
+    qtbot.waitUntil(lambda: len(seen) == 200)
+    assert len([count for count in beats if 0 < count < 200]) >= 5
 
 
 def test_a_notice_from_the_gui_thread_comes_later_not_at_once(bridge: Bridge, qtbot) -> None:

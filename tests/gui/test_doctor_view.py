@@ -14,8 +14,8 @@ from vxtray.core.credentials import Secret
 from vxtray.core.errors import KeyringLocked
 from vxtray.core.mail import reaching
 from vxtray.core.mail.doctor import Step
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.tree import Security, Smtp
-from vxtray.core.texts import Phrase
 from vxtray.gui.doctor_view import DoctorView, Examination
 from vxtray.gui.widgets import Button, PlainLabel, plain_label
 

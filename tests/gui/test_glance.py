@@ -1,7 +1,11 @@
 """How everything stands in one shape and a few words: the worst first, and without flicker."""
 
 import itertools
+import sqlite3
+import threading
+import traceback
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,12 +14,21 @@ import pytest
 from tests.e2e.loglines import waf
 from tests.gui.support.smtp import SAVED
 from tests.gui.support.world import World
+from tests.gui.test_pages import PAGES
 from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import VxtrayError
 from vxtray.core.events import Severity
 from vxtray.core.mail.faults import AuthError, ConnectError, Kind, Stage
+from vxtray.core.mail.statefile import StateFile
 from vxtray.core.mail.verdicts import NO_NETWORK
-from vxtray.core.notices import AlertsRaised
+from vxtray.core.notices import (
+    AlertsRaised,
+    EventsStored,
+    IncidentsChanged,
+    MailSettled,
+    QueueChanged,
+    TroubleChanged,
+)
 from vxtray.gui.actions import Actions
 from vxtray.gui.glance import Glance
 from vxtray.gui.icons import TrayState
@@ -182,3 +195,39 @@ def test_a_test_mail_by_hand_is_a_mail_on_its_way(world: World, actions: Actions
     glance.try_out(begins=False)
     world.engine.set_trouble("store", VxtrayError("The store is full."))
     assert seen(glance)[0] is TrayState.ERROR
+
+
+# --- the window's thread ---------------------------------------------------------------------------------------------
+
+
+def test_the_window_never_asks_the_file_of_mails_itself(
+    world: World, open_window, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question could wait there for a thread that is short of time, and the window with it."""
+    now = datetime.now(UTC)
+    world.model.update(SAVED)
+    asked: list[str] = []
+    reading = StateFile._reading
+
+    def watched(file: StateFile) -> AbstractContextManager[sqlite3.Connection]:
+        if threading.current_thread() is threading.main_thread():
+            asked.append("".join(traceback.format_stack(limit=8)))
+        return reading(file)
+
+    monkeypatch.setattr(StateFile, "_reading", watched)
+    world.engine.outbox.counts()
+    assert asked  # so it would be seen
+    asked.clear()
+    window = open_window()
+    for page in PAGES:
+        window.go_to(page)
+        for notice in (
+            EventsStored(at=now, events=1, alerts=1),
+            IncidentsChanged(at=now, open=1, unacknowledged=1, held=0),
+            MailSettled(at=now, id=1, kind="test", subject="x", state="sent", reply=""),
+            QueueChanged(at=now, queued=1, held=0, failed=0),
+            TroubleChanged(at=now, what="mail", error=None),
+        ):
+            world.bridge.post(notice)
+        qtbot.wait(400)  # longer than any page waits after news
+    assert not asked, asked[0]

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from babel.messages.pofile import read_po
 from PySide6.QtCore import QEvent, QLocale, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
@@ -26,9 +27,8 @@ from PySide6.QtWidgets import (
 from tests.gui.support.smtp import SAVED
 from tests.gui.support.world import World
 from vxtray.core import texts
-from vxtray.core.paths import Profile
+from vxtray.core.paths import Profile, resource
 from vxtray.gui.application import Desktop
-from vxtray.gui.context import Context
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.theme import theme
 
@@ -60,15 +60,7 @@ def opened(desktop: Desktop, profile: Profile) -> Iterator[Callable[[str], World
         world = World(profile, bridge=desktop.bridge)
         worlds.append(world)
         world.model.update(SAVED | {"general.language": language, "reports.daily.enabled": True})
-        context = Context(
-            profile=profile,
-            model=world.model,
-            service=world.engine,
-            credentials=world.credentials,
-            bridge=desktop.bridge,
-            quit=desktop.quit,
-        )
-        desktop.open(context, hidden=False, watch_seconds=60)
+        world.shown_by(desktop)
         return world
 
     yield build
@@ -146,14 +138,17 @@ def everything(desktop: Desktop) -> set[str]:
 
 def foreign(spoken: set[str], language: str) -> list[str]:
     """Return what is said in the other language, by the catalogue: whole texts, and sentences inside of longer ones."""
-    catalogue = texts._catalogue("fr")._catalog  # type: ignore[attr-defined]
-    pairs = [(en, fr) for en, fr in catalogue.items() if isinstance(en, str) and en and en != fr]
+    with resource("i18n/fr/LC_MESSAGES/vxtray.po").open("rb") as file:
+        messages = [(one.id, one.string) for one in read_po(file) if isinstance(one.id, str)]
+    pairs = [(en, str(fr)) for en, fr in messages if en and fr and en != fr]
     wrong, good = (0, 1) if language == "fr" else (1, 0)
     allowed = {pair[good] for pair in pairs}
+    literals = [(max(_FIELD.split(re.escape(pair[wrong])), key=len), pair) for pair in pairs]
+    sought = [(re.sub(r"\\(.)", r"\1", literal, flags=re.DOTALL), pair) for literal, pair in literals]
     found = []
-    for text in sorted(spoken):
-        for pair in pairs:
-            if _is(text, pair[wrong]) and text not in allowed and not _is(text, pair[good]):
+    for text in sorted(spoken - allowed):
+        for literal, pair in sought:
+            if literal in text and _is(text, pair[wrong]) and not _is(text, pair[good]):
                 found.append(f"{text!r} is {pair[wrong]!r}")
                 break
     return found
@@ -294,9 +289,10 @@ def test_a_dialog_without_fields_is_not_waited_for(desktop: Desktop, opened, qtb
 
 def test_switching_again_and_again_leaves_nothing_behind(desktop: Desktop, opened, qtbot) -> None:
     world = opened("en")
+    lists = len(window(desktop).findChildren(QListWidget))
     for language in ("fr", "en"):
         switch(desktop, world, language, qtbot)
-    qtbot.waitUntil(lambda: len(window(desktop).findChildren(QListWidget)) == 1)
+    qtbot.waitUntil(lambda: len(window(desktop).findChildren(QListWidget)) == lists)
     pages = {type(page) for page in window(desktop).pages.values()}
     left = [one for one in QApplication.allWidgets() if type(one) in pages]
     assert len(left) == len(pages)

@@ -117,7 +117,7 @@ def test_what_was_saved_in_the_dialog_shows_on_the_page(world: World, open_windo
     qtbot.waitUntil(lambda: "smtp.example.com, port 587" in labels())
     assert "boss@example.com" in labels()
     window.go_to("overview")
-    assert window.overview.heading.title() == "Set up, but not tried yet"
+    qtbot.waitUntil(lambda: window.overview.heading.title() == "Set up, but not tried yet")
 
 
 def test_words_go_to_the_page_that_is_seen_and_faults_stay(world: World, open_window, qtbot) -> None:
@@ -158,7 +158,7 @@ def test_send_test_from_the_page_and_the_state_in_words(
     assert mail.recipients == ("boss@example.com",)
     qtbot.waitUntil(lambda: "took the test e-mail for boss@example.com" in window.mail_server.note())
     window.go_to("overview")
-    assert window.overview.heading.title() == "Everything is working"
+    qtbot.waitUntil(lambda: window.overview.heading.title() == "Everything is working")
     window.go_to("mail_server")
     qtbot.mouseClick(press(window.mail_server, "Test connection"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.mail_server.doctor.text().count("✓") == 8, timeout=10_000)
@@ -220,7 +220,7 @@ def test_a_trouble_is_the_headline_and_leads_to_its_page(world: World, open_wind
     assert window.sidebar.current() == "help"
     world.engine.set_trouble("store", None)
     window.go_to("overview")
-    assert window.overview.heading.title() == "Set up, but not tried yet"
+    qtbot.waitUntil(lambda: window.overview.heading.title() == "Set up, but not tried yet")
 
 
 def test_notices_refresh_what_is_seen_only(world: World, open_window, qtbot) -> None:

@@ -23,8 +23,8 @@ from vxtray.core import texts
 from vxtray.core.errors import StoreError, VxtrayError
 from vxtray.core.mail.doctor import Step
 from vxtray.core.mail.outbox import Outcome, Outgoing, Verdict
+from vxtray.core.phrases import Phrase
 from vxtray.core.reports.period import Cadence
-from vxtray.core.texts import Phrase
 from vxtray.gui.main_window import MainWindow
 from vxtray.gui.smtp_dialog import SmtpDialog
 from vxtray.gui.widgets import Button, Card, ChoiceField, Pill, PlainLabel, Toggle
@@ -223,12 +223,16 @@ def test_everything_that_can_be_reached_has_a_name(world: World, open_window, pa
     assert len(set(names)) == len(names), names
 
 
-def test_the_page_of_reports_says_what_comes_next(world: World, open_window) -> None:
+def test_the_page_of_reports_says_what_comes_next(world: World, open_window, qtbot) -> None:
     working(world)
     window: MainWindow = open_window("reports")
-    said = " ".join(label.text() for label in window.reports.findChildren(PlainLabel))
+
+    def said() -> str:
+        return " ".join(label.text() for label in window.reports.findChildren(PlainLabel))
+
+    qtbot.waitUntil(lambda: "Next: " in said())
     for moment in world.engine.next_reports().values():
-        assert texts.format_date(moment.date(), "en", "EEEE d MMMM") in said
+        assert texts.format_date(moment.date(), "en", "EEEE d MMMM") in said()
 
 
 def test_the_log_and_the_paths_are_on_the_help_page(world: World, open_window, qtbot) -> None:
@@ -246,15 +250,15 @@ def test_the_log_and_the_paths_are_on_the_help_page(world: World, open_window, q
     assert "last <b>" in copied
 
 
-def test_the_figures_of_the_overview(world: World, open_window) -> None:
+def test_the_figures_of_the_overview(world: World, open_window, qtbot) -> None:
     working(world)
     window: MainWindow = open_window()
+    qtbot.waitUntil(lambda: window.overview.heading.title() == "Everything is working")
     said = {card.accessibleName(): card.accessibleDescription() for card in window.overview.findChildren(Card)}
     assert "ago\nCritical: SQL injection on" in said["Last mail: Sent"]
     assert said["Mail queue: 0"] == "Nothing waits."
     assert said["Alerts today: None"] == "2 of 4 switched on"
     assert any(name.startswith("Next report: ") for name in said)
-    assert window.overview.heading.title() == "Everything is working"
     world.engine.pause_alerts(timedelta(hours=1))
     window.overview.refresh()
     assert window.overview.heading.title().startswith("Alert mails are held until")

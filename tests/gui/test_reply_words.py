@@ -48,7 +48,7 @@ def test_the_tray_says_why_a_mail_was_given_up(world: World, qtbot, monkeypatch:
     shown: list[str] = []
     icon = QSystemTrayIcon(tray)
     monkeypatch.setattr(icon, "showMessage", lambda _title, text, _kind: shown.append(text))
-    monkeypatch.setattr(tray, "_icon", icon)  # there is no panel off screen
+    monkeypatch.setattr(tray.panel, "_icon", icon)  # there is no panel off screen
     world.bridge.post(
         MailSettled(at=world.engine.clock(), id=1, kind="alert", subject="An alert", state="failed", reply=UNKNOWN)
     )

@@ -1,6 +1,5 @@
 """Colours that can be read, and a theme that follows the setting, the system and the font."""
 
-import dataclasses
 import sys
 
 import pytest
@@ -107,7 +106,7 @@ def test_high_contrast_takes_only_the_systems_colours(look: Theme, qapp: QApplic
     monkeypatch.setattr(module, "_wants_high_contrast", lambda _app: True)
     look.refresh()
     system = {qapp.palette().color(role).name() for role in QPalette.ColorRole if role.name != "NColorRoles"}
-    assert set(dataclasses.asdict(look.tokens).values()) <= system
+    assert set(look.tokens._asdict().values()) <= system
     assert DARK.window not in qapp.styleSheet()
     monkeypatch.undo()
     look.refresh()

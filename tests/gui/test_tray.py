@@ -50,10 +50,10 @@ def test_the_shape_follows_the_state(world: World, actions: Actions, tray: Tray,
     assert first_line(tray) == "The mail server is not set up yet"
     world.model.update(SAVED)
     assert tray.shape is TrayState.OK
-    assert first_line(tray) == "Set up, but not tried yet"
+    qtbot.waitUntil(lambda: first_line(tray) == "Set up, but not tried yet")
     world.engine.mail_proven(world.model.current.smtp)
-    actions.glance.refresh()
-    assert first_line(tray) == "Everything is working"
+    actions.glance.look_again()
+    qtbot.waitUntil(lambda: first_line(tray) == "Everything is working")
     world.engine.pause_alerts(timedelta(minutes=30))
     qtbot.waitUntil(lambda: tray.shape is TrayState.PAUSED)
     world.engine.resume_alerts()
@@ -93,7 +93,7 @@ PAUSES = ["For 30 minutes", "For 1 hour", "For 8 hours", "Until tomorrow, 08:00"
 
 
 def test_the_menu_holds_what_is_wanted(world: World, actions: Actions, tray: Tray, qtbot) -> None:
-    qtbot.waitUntil(lambda: not actions.last_mail.isEnabled())
+    qtbot.waitUntil(lambda: actions.next_report.text() != "Next report: …")
     assert words([action for action in tray.menu.actions() if action.isVisible()]) == [
         "The mail server is not set up yet",
         "Next report: none is switched on",
@@ -227,7 +227,7 @@ def test_a_mail_that_is_given_up_is_told(
     shown: list[tuple[str, str]] = []
     icon = QSystemTrayIcon(tray)
     monkeypatch.setattr(icon, "showMessage", lambda title, text, _kind: shown.append((title, text)))
-    monkeypatch.setattr(tray, "_icon", icon)  # there is no panel off screen, and no session bus
+    monkeypatch.setattr(tray.panel, "_icon", icon)  # there is no panel off screen, and no session bus
     world.bridge.post(
         MailSettled(at=world.engine.clock(), id=1, kind="alert", subject="An alert", state=state, reply="no <answer>")
     )

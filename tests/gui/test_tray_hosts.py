@@ -50,9 +50,9 @@ def test_the_icon_its_words_and_its_menu_over_the_bus(start, watcher: Watcher, p
     item = watcher.item()
     assert item.status() == "Active"
     assert {16, 22, 24, 32} <= item.pictures().keys()
+    until(lambda: len(item.tool_tip().splitlines()) == 2, "the next report is known")
     picture = item.pictures()[22]
     assert (picture.pixelColor(0, 0).alpha(), picture.pixelColor(11, 6).alpha()) == (0, 255)
-    until(lambda: len(item.tool_tip().splitlines()) == 2, "the next report is known")
     state, report = item.tool_tip().splitlines()
     assert state == "vxtray – Set up, but not tried yet"
     assert report.startswith("Next report: ")

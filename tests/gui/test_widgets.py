@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QAccessible, QFont, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QLineEdit, QMenu, QPlainTextEdit, QTableWidget, QWidget
 
+from vxtray.gui.sidebar import NavItem, SideBar
 from vxtray.gui.theme import DARK, LIGHT, Theme, theme
 from vxtray.gui.widgets import (
     Banner,
@@ -18,13 +19,11 @@ from vxtray.gui.widgets import (
     Figure,
     FlowRow,
     Kind,
-    NavItem,
     NumberField,
     Page,
     Pill,
     PlainLabel,
     QuietNote,
-    SideBar,
     Tiles,
     TimeField,
     Toggle,

@@ -52,6 +52,15 @@ CREATE TABLE vigilance_x.ip_ban_status (
 """
 
 
+#: A cluster of one shard, this very engine, for distributed tables. It has no keeper, hence no ``ON CLUSTER``.
+CLUSTER = "alone"
+_CONFIG = f"""
+<clickhouse><tcp_port>9000</tcp_port><remote_servers><{CLUSTER}><shard><replica>
+<host>127.0.0.1</host><port>9000</port>
+</replica></shard></{CLUSTER}></remote_servers></clickhouse>
+"""
+
+
 def _decompressed(body: bytes, encoding: str) -> bytes:
     if encoding == "lz4":
         import lz4.frame
@@ -176,7 +185,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _insert(self, target: str, rows: bytes, asked: dict[str, str]) -> tuple[int, bytes]:
         """Carry an insertion out whose rows come in the body; the engine in process takes them from a file."""
-        names = ("insert_deduplication_token", "async_insert")
+        names = (
+            "insert_deduplication_token",
+            "async_insert",
+            "max_partitions_per_insert_block",
+            "insert_distributed_sync",
+        )
         said = ", ".join(f"{name} = '{asked[name]}'" for name in names if name in asked)
         with tempfile.NamedTemporaryFile(suffix=".rows") as file, self.lock:
             file.write(rows)
@@ -200,13 +214,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-def main(folder: str) -> None:
-    """Serve the engine until standard input ends."""
+def main(folder: str, port: int = 0) -> None:
+    """Serve the engine until standard input ends, on any port where none is given."""
     from chdb.session import Session
 
-    _Handler.session = Session(folder)
+    config = Path(folder).with_name(f"{Path(folder).name}.xml")
+    config.write_text(_CONFIG)
+    _Handler.session = Session(f"{folder}?config-file={config}")
+    config.unlink()
     _Handler.session.query(f"SET {_QUICKLY}")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), _Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdout.write(f"{server.server_port}\n")
@@ -243,11 +260,11 @@ class ClickHousePeer:
 
 
 @contextlib.contextmanager
-def clickhouse_server(folder: Path) -> Iterator[ClickHousePeer]:
-    """Serve the engine until the end of the block; skips where chdb is not installed."""
+def clickhouse_server(folder: Path, port: int = 0) -> Iterator[ClickHousePeer]:
+    """Serve the engine until the end of the block, which kills it; skips where chdb is not installed."""
     pytest.importorskip("chdb", reason="chdb is not installed")
     process = subprocess.Popen(
-        [sys.executable, __file__, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, str(folder), str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     try:
@@ -258,4 +275,4 @@ def clickhouse_server(folder: Path) -> Iterator[ClickHousePeer]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)

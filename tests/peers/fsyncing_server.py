@@ -42,7 +42,7 @@ def sign_in(server: Any, session: Any, envelope: Any, mechanism: str, data: Any)
 
 
 def main(folder: Path) -> None:
-    logging.getLogger("mail.log").setLevel(logging.ERROR)  # it warns of what it does itself
+    logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # it warns of what it does itself, and of who is killed
     for name in ("tmp", "new"):
         (folder / "box" / name).mkdir(parents=True, exist_ok=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,6 +1,8 @@
 """No network but loopback: another address is an error of the test, a name under .invalid is not found."""
 
 import ipaddress
+import os
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -60,3 +62,12 @@ def _is_numeric(host: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.fixture
+def own_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the assistant look for a syslog port where no other process of the same test run does at that moment."""
+    from vxtray.core.sources import finding
+
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or 0)
+    monkeypatch.setattr(finding, "_FIRST_PORT", finding._FIRST_PORT + 100 * (1 + worker))

@@ -1,5 +1,6 @@
 """Fixtures: Postfix, Exim and OpenSMTPD, each started once in a run, and one by one in ``mail_server``."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -53,9 +54,10 @@ def mail_server(request: pytest.FixtureRequest) -> MailServer:
 class Receiver:
     """Where the mails go, and the files in which they are kept."""
 
-    def __init__(self, smtp: Smtp, box: Path) -> None:
+    def __init__(self, smtp: Smtp, box: Path, process: "subprocess.Popen[str] | None" = None) -> None:
         self.smtp = smtp
         self.box = box
+        self.process = process
 
     def count(self) -> int:
         """Return how many mails it keeps."""
@@ -66,10 +68,9 @@ class Receiver:
         return [file.read_bytes().replace(b"\r\n", b"\n") for file in self.box.iterdir()]
 
 
-@pytest.fixture
-def own_server(authority: trustme.CA, tmp_path: Path) -> Iterator[Receiver]:
-    """Run a mail server in a process of its own."""
-    folder = tmp_path / "server"
+@contextlib.contextmanager
+def receiver_in(folder: Path, authority: trustme.CA) -> Iterator[Receiver]:
+    """Run a mail server in a process of its own, which keeps its mails in a folder."""
     folder.mkdir()
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
     authority.cert_pem.write_to_path(folder / "ca.pem")
@@ -83,8 +84,17 @@ def own_server(authority: trustme.CA, tmp_path: Path) -> Iterator[Receiver]:
     assert process.stdout is not None
     port = int(process.stdout.readline())
     smtp = settings(port, Security.STARTTLS, username=USER, ca_file=str(folder / "ca.pem"), recipients=(INBOX,))
-    yield Receiver(smtp, folder / "box" / "new")
-    process.communicate(timeout=10)
+    try:
+        yield Receiver(smtp, folder / "box" / "new", process)
+    finally:
+        process.communicate(timeout=10)
+
+
+@pytest.fixture
+def own_server(authority: trustme.CA, tmp_path: Path) -> Iterator[Receiver]:
+    """Run a mail server in a process of its own."""
+    with receiver_in(tmp_path / "server", authority) as receiver:
+        yield receiver
 
 
 @pytest.fixture

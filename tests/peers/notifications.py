@@ -72,7 +72,7 @@ class Notifications:
         self._caller = ""
         self._bus = open_dbus_connection(address)
         self._bus.send(message_bus.RequestName(NAME))
-        while (answer := self._bus.receive(timeout=10)).header.fields.get(5) is None:  # until the reply's serial
+        while (answer := self._bus.receive(timeout=30)).header.fields.get(5) is None:  # until the reply's serial
             pass
         assert unwrap_msg(answer) == (1,)
         self._thread = threading.Thread(target=self._serve, daemon=True)

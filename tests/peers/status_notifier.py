@@ -92,7 +92,7 @@ class Item:
         from jeepney.wrappers import unwrap_msg
 
         address = DBusAddress(path, bus_name=self.service, interface=interface)
-        return unwrap_msg(self._bus.send_and_get_reply(new_method_call(address, method, signature, body), timeout=10))
+        return unwrap_msg(self._bus.send_and_get_reply(new_method_call(address, method, signature, body), timeout=30))
 
 
 def flat(entries: tuple[Entry, ...]) -> list[Entry]:
@@ -130,7 +130,7 @@ class Watcher:
         self._items: list[Item] = []
         self._bus = open_dbus_connection(address)
         self._bus.send(message_bus.RequestName(NAME))
-        while (answer := self._bus.receive(timeout=10)).header.fields.get(5) is None:  # until the reply's serial
+        while (answer := self._bus.receive(timeout=30)).header.fields.get(5) is None:  # until the reply's serial
             pass
         assert unwrap_msg(answer) == (1,)
         self._thread = threading.Thread(target=self._serve, daemon=True)

@@ -1,7 +1,6 @@
 """French is complete, keeps every value, and is written with the spaces that French wants."""
 
 import ast
-import importlib.util
 import re
 import string
 from collections.abc import Iterator
@@ -11,21 +10,14 @@ from types import ModuleType
 import pytest
 from babel.messages.catalog import Catalog, Message
 
+from tests.project.tools import tool_of
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def _tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("translations", ROOT / "packaging" / "translations.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    return _tool()
+    return tool_of("translations")
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,8 @@ def test_wheel_holds_the_package_and_its_resources(wheel: Path) -> None:
     assert "vxtray/_resources/i18n/fr/LC_MESSAGES/vxtray.mo" in names
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"vxtray"}
     assert not [name for name in names if name.endswith((".po", ".pot", ".pyc"))]
-    shipped = [path for kind in ("icons", "mail", "sql") for path in (ROOT / "resources" / kind).rglob("*.*")]
+    kinds = ("docs", "icons", "licences", "mail", "sql")
+    shipped = [path for kind in kinds for path in (ROOT / "resources" / kind).rglob("*.*")]
     assert {f"vxtray/_resources/{path.relative_to(ROOT / 'resources').as_posix()}" for path in shipped} <= names
 
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vxtray.cli.parser import function, parse, profile_folder
+from vxtray.cli.parser import function, parse, profile_folder, start
 from vxtray.cli.terminal import Terminal, own_terminal
 from vxtray.core import texts
 from vxtray.core.errors import N_, ControlError, ProgramBusy, VxtrayError
 from vxtray.core.paths import Profile
+from vxtray.core.standin import in_use
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +33,7 @@ _ASK_SECONDS = 0.5
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status: 0 done, 1 failed, 2 wrong usage, 3 not configured yet."""
+    _no_core_file()
     words = list(sys.argv[1:] if argv is None else argv)
     terminal = own_terminal()
     texts.use(_language_of(words))
@@ -57,6 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _no_core_file() -> None:
+    """Have the system write no image of this process's memory, in which secrets stand, where it crashes."""
+    if sys.platform != "win32":
+        import resource
+
+        with contextlib.suppress(OSError, ValueError):  # what may not be lowered
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _language_of(words: Sequence[str]) -> str:
     """Return the language of ``--lang`` before anything is parsed, so that even a usage error speaks it."""
     for position, word in enumerate(words):
@@ -69,21 +80,25 @@ def _language_of(words: Sequence[str]) -> str:
 
 
 def _saved_language(profile: Profile) -> str:
-    from vxtray.core.settings.file import SettingsFile
+    from vxtray.core.settings.glimpse import glimpse
+
+    if (seen := glimpse(profile.settings_file)) is not None:
+        return texts.resolve(seen.language)
+    from vxtray.core.settings.file import SettingsFile  # which knows the last good ones of a broken file
 
     return texts.resolve(SettingsFile(profile.settings_file).read_or_last_good().settings.general.language)
 
 
 def _run(words: list[str], args: "argparse.Namespace", profile: Profile, terminal: Terminal) -> int:
     if args.place == "program":
-        return function(args.call)(_own_host(profile, args), args, terminal)
-    host = _own_host(profile, args)
+        return start(args.call)(profile, args, terminal)
+    host = _own_host(in_use(profile), args)
     if args.place in {"engine", "running"}:
         with contextlib.ExitStack() as stack:
             return _with_engine(words, args, host, terminal, stack)
     status = function(args.call)(host, args, terminal)
     if args.place == "own" and getattr(args, "nudge", None):
-        _nudge(profile, mail_mended=args.nudge == "mail")
+        _nudge(in_use(host.profile), mail_mended=args.nudge == "mail")
     return status
 
 
@@ -97,7 +112,7 @@ def _with_engine(
     until = time.monotonic() + _PATIENCE_SECONDS
     host.patience = _ASK_SECONDS
     while True:
-        status = _forwarded(words, args, host.profile, terminal, stack)
+        status = _forwarded(words, args, in_use(host.profile), terminal, stack)
         if status is not None:
             return status
         if args.place == "running":
@@ -113,7 +128,7 @@ def _own_host(profile: Profile, args: "argparse.Namespace") -> "OwnHost":
     from vxtray.app import OwnHost
     from vxtray.core.journal import log_to_terminal
 
-    if args.log_level and args.place != "program":
+    if args.log_level:
         log_to_terminal(args.log_level)
     return OwnHost(profile)
 

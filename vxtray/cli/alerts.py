@@ -13,7 +13,7 @@ from vxtray.core.alerts.incidents import Incident, Kind, Shape, Silence, Why
 from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import N_, UsageError
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.settings.tree import is_network
+from vxtray.core.settings.wellformed import is_network
 from vxtray.core.texts import _, plural
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
 from vxtray.core.errors import N_, FileNotWritten, NotConfigured, UsageError
 from vxtray.core.events import Category, Severity
-from vxtray.core.settings.tree import is_address, is_zone
+from vxtray.core.settings.wellformed import is_address, is_zone
 from vxtray.core.store import EventQuery
 from vxtray.core.texts import _, format_number, translate
 

@@ -7,7 +7,8 @@ from vxtray.cli.outbox import say_reply
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
 from vxtray.core.errors import N_, CredentialError, NotConfigured, UsageError, VxtrayError
-from vxtray.core.settings.tree import Smtp, is_address
+from vxtray.core.settings.tree import Smtp
+from vxtray.core.settings.wellformed import is_address
 from vxtray.core.texts import _
 
 if TYPE_CHECKING:

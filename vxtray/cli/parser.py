@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vxtray.core.errors import N_, UsageError
+from vxtray.core.paths import Profile
 from vxtray.core.texts import _
 
 if TYPE_CHECKING:
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
     from vxtray.cli.terminal import Terminal
 
 Command = Callable[["Host", argparse.Namespace, "Terminal"], int]
+Start = Callable[[Profile, argparse.Namespace, "Terminal"], int]
 
 _HELP = N_("“{program} --help” shows how to write it.")
 _UNLISTED = frozenset({"reload"})
 
 #: What argparse says, in our own words and both languages.
 _COMPLAINTS = (
-    (re.compile(r"arguments are required: (.+)"), N_("This is missing: {what}.")),
-    (re.compile(r"unrecognized arguments: (.+)"), N_("This does not belong here: {what}.")),
-    (re.compile(r"argument ([^:]+): expected .*argument"), N_("A value is missing after {what}.")),
-    (re.compile(r"argument [^:]+: invalid \w+ value: '(.*)'"), N_("“{what}” is not a number that fits here.")),
-    (re.compile(r"argument [^:]+: (.+)"), N_("{what}.")),
+    (r"arguments are required: (.+)", N_("This is missing: {what}.")),
+    (r"unrecognized arguments: (.+)", N_("This does not belong here: {what}.")),
+    (r"argument ([^:]+): expected .*argument", N_("A value is missing after {what}.")),
+    (r"argument [^:]+: invalid \w+ value: '(.*)'", N_("“{what}” is not a number that fits here.")),
+    (r"argument [^:]+: (.+)", N_("{what}.")),
 )
+
+_START: dict[str, Any] = {"call": "program:window", "place": "program", "json": False}
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -53,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         for pattern, text in _COMPLAINTS:
-            if found := pattern.search(message):
+            if found := re.search(pattern, message):
                 raise UsageError(text, _HELP, what=found[1], program=self.prog)
         raise UsageError(N_("This is not understood: {what}."), _HELP, what=message, program=self.prog)
 
@@ -74,7 +78,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help=_("version and source revision"))
     parser.add_argument("--hidden", action="store_true", help=_("start in the tray, without the window"))
     parser.add_argument("--at-login", action="store_true", help=argparse.SUPPRESS)  # what the session starts says it
-    parser.set_defaults(call="program:window", place="program", json=False)
+    parser.set_defaults(**_START)
     verbs = parser.add_subparsers(title=_("commands"), metavar=_("COMMAND"), parser_class=_Parser)
     _add_program(verbs)
     _add_events(verbs)
@@ -111,6 +115,10 @@ def _add_program(verbs: Any) -> None:
         ("status", _("what is wished, what the system has, and whether it worked")),
     ):
         _verb(autostart, name, f"autostart:{name}", help_text)
+    help_file = _verb(verbs, "support", "support:support", _("a file for whoever helps, safe to send"), "engine")
+    help_file.add_argument("file", nargs="?", metavar="FILE", help=_("a ZIP file"))
+    help_file.add_argument("--show", action="store_true", help=_("only show what would be in it"))
+    help_file.add_argument("--addresses", action="store_true", help=_("with names, addresses and paths"))
     _verb(verbs, "show", "program:show", _("raise the window"), "running")
     _verb(verbs, "quit", "program:quit_program", _("stop the program"), "running")
     reload = verbs.add_parser("reload", allow_abbrev=False)  # not listed: how commands tell the running program
@@ -178,6 +186,7 @@ def _add_mail(verbs: Any) -> None:
     file = _verb(actions, "export", "outbox:export", _("write them to a CSV file"), "engine")
     file.add_argument("file", metavar="FILE")
     _add_sources(verbs)
+    _add_store(verbs)
     history = _verb(verbs, "history", "outbox:history", _("mails, changed settings, starts and stops"), "engine")
     history.add_argument("--since", metavar="T", type=_moment)
     history.add_argument("--until", metavar="T", type=_moment)
@@ -191,6 +200,14 @@ def _add_sources(verbs: Any) -> None:
     ask.add_argument("which", choices=("vigilancex", "clickhouse"))
     take = _verb(sources, "take-over", "sources:take_over", _("take mail server, reports and alerts of VIGILANCE X"))
     take.add_argument("--dry-run", action="store_true", help=_("only show what would change"))
+
+
+def _add_store(verbs: Any) -> None:
+    store = _group(verbs, "store", _("where events are kept"))
+    _verb(store, "status", "store:status", _("which engine, what waits for the server, and who else uses it"), "engine")
+    _verb(store, "test", "store:test", _("check the ClickHouse server step by step; makes missing tables"))
+    make = _verb(store, "sql", "store:sql", _("print what makes the tables, for an administrator"))
+    make.add_argument("--cluster", metavar="NAME", help=_("on all servers of this cluster"))
 
 
 def _add_alerts(verbs: Any) -> None:
@@ -263,14 +280,40 @@ def _mail(text: str) -> int:
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return what the words mean. Raises ``UsageError``; ``--help`` prints and raises ``SystemExit``."""
-    return build().parse_args(list(argv))
+    return _plain_start(argv) or build().parse_args(list(argv))
+
+
+def _plain_start(argv: Sequence[str]) -> argparse.Namespace | None:
+    """Return what a start of the program means as a session or a starter writes it, None for other words.
+
+    The icon is not to wait for thirty parsers to be made, nor for argparse to make one.
+    """
+    words, folder = list(argv), None
+    if "--profile-dir" in words[:-1]:
+        place = words.index("--profile-dir")
+        _option, folder = words[place : place + 2]
+        del words[place : place + 2]
+    if (folder or "").startswith("-") or not {*words} <= {"--hidden", "--at-login"}:
+        return None
+    switches = {"hidden": "--hidden" in words, "at_login": "--at-login" in words}
+    return argparse.Namespace(**_START, **switches, profile_dir=folder, log_level=None, lang=None, version=False)
 
 
 def function(name: str) -> Command:
     """Return the function that answers a command, such as ``settings:get``."""
-    module, _separator, attribute = name.partition(":")
-    found: Command = getattr(importlib.import_module(f"vxtray.cli.{module}"), attribute)
+    found: Command = _named(name)
     return found
+
+
+def start(name: str) -> Start:
+    """Return the function that becomes the program (``place`` is ``program``)."""
+    found: Start = _named(name)
+    return found
+
+
+def _named(name: str) -> Any:
+    module, _separator, attribute = name.partition(":")
+    return getattr(importlib.import_module(f"vxtray.cli.{module}"), attribute)
 
 
 def profile_folder(args: argparse.Namespace) -> Path | None:

@@ -1,12 +1,13 @@
 """The bare program, ``serve``, ``demo``, ``status``, ``show`` and ``quit``."""
 
 import argparse
-import logging
+import time
 from typing import TYPE_CHECKING
 
 from vxtray.cli.terminal import Terminal
 from vxtray.core import texts
-from vxtray.core.errors import N_, ControlError
+from vxtray.core.errors import N_, ControlError, ProgramBusy, VxtrayError
+from vxtray.core.standin import in_use
 from vxtray.core.texts import _
 
 if TYPE_CHECKING:
@@ -14,35 +15,58 @@ if TYPE_CHECKING:
 
     from vxtray.app import Host
     from vxtray.core.control import Answer
+    from vxtray.core.paths import Profile
 
 _LEVEL = "INFO"
 
+#: How long a start waits for what holds the profile to answer or to end, and how often it asks.
+_PATIENCE_SECONDS = 10.0
+_ASK_SECONDS = 0.1
 
-def window(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
-    """Start the desktop program, or raise the window of the one that runs."""
-    from vxtray.core.control import Call, call_running
 
-    if args.at_login:
-        _note_login(host)
-    # A session that restores its programs may have started one already; at login no window may come up.
-    words = ["reload"] if args.at_login else ["show"]
-    answers = call_running(host.profile, Call(argv=words, cwd="/", language=texts.current()))
-    if answers is not None:
-        return _told(answers, terminal)
-    from vxtray import app
+def window(profile: "Profile", args: argparse.Namespace, terminal: Terminal) -> int:
+    """Start the desktop program, or raise the window of the one that runs; what prevents it is shown on the screen."""
+    try:
+        return _start_or_raise(profile, args, terminal)
+    except VxtrayError as error:
+        if not terminal.interactive:  # from a menu or at login
+            from vxtray.desktop import tell_no_start
+
+            tell_no_start(error)
+        raise
+
+
+def _start_or_raise(profile: "Profile", args: argparse.Namespace, terminal: Terminal) -> int:
+    from vxtray import desktop
     from vxtray.cli import handler
 
-    return app.run_window(host.profile, handler, hidden=args.hidden, level=args.log_level or _LEVEL)
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:  # one that is just starting holds the profile some time before it answers
+        try:
+            return desktop.run_window(
+                profile, handler, hidden=args.hidden, at_login=args.at_login, level=args.log_level or _LEVEL
+            )
+        except ProgramBusy:
+            if (status := _raise_other(in_use(profile), args, terminal)) is not None:
+                return status
+            if time.monotonic() > until:
+                raise
+            time.sleep(_ASK_SECONDS)
 
 
-def _note_login(host: "Host") -> None:
-    """Note that the session's entry works; the program starts in any case."""
-    from vxtray.core.autostart import Autostart, AutostartFailed
+def _raise_other(profile: "Profile", args: argparse.Namespace, terminal: Terminal) -> int | None:
+    """Raise the window of the program that holds the profile; None where it does not answer, or is no program."""
+    from vxtray.core.control import Call, call_running
+    from vxtray.desktop import note_login
 
-    try:
-        Autostart(host.profile).note_login()
-    except AutostartFailed as error:
-        logging.getLogger(__name__).warning("the start with the session cannot be noted: %s", error)
+    # A session that restores its programs may have started one already; at login no window may come up.
+    words = ["reload"] if args.at_login else ["show"]
+    answers = call_running(profile, Call(argv=words, cwd="/", language=texts.current()))
+    if answers is None:
+        return None
+    if args.at_login:
+        note_login(profile)
+    return _told(answers, terminal)
 
 
 def _told(answers: "Iterator[Answer]", terminal: Terminal) -> int:
@@ -54,15 +78,15 @@ def _told(answers: "Iterator[Answer]", terminal: Terminal) -> int:
     return 1
 
 
-def serve(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def serve(profile: "Profile", args: argparse.Namespace, terminal: Terminal) -> int:
     """``serve``: the engine without a window, until SIGTERM or SIGINT."""
     from vxtray import app
     from vxtray.cli import handler
 
-    return app.serve(host.profile, handler, args.log_level or _LEVEL)
+    return app.serve(profile, handler, args.log_level or _LEVEL)
 
 
-def demo(host: "Host", args: argparse.Namespace, terminal: Terminal) -> int:
+def demo(profile: "Profile", args: argparse.Namespace, terminal: Terminal) -> int:
     """``demo``: everything on made events, with a mailbox of its own, in a temporary profile."""
     from vxtray.cli import handler
     from vxtray.demo import run_demo

@@ -257,6 +257,12 @@ def note_secret(host: "Host", name: str, user: str = "") -> None:
         raise FileNotWritten(path=host.profile.state, reason=error.strerror or str(error)) from error
 
 
+_SECRETS = (
+    *("smtp-password", "oauth-client-secret", "vigilancex-password", "clickhouse-password"),
+    "store-clickhouse-password",
+)
+
+
 def _account(settings: Settings, name: str) -> "Account":
     from vxtray.core.credentials import Account, smtp_account
 
@@ -273,11 +279,10 @@ def _account(settings: Settings, name: str) -> "Account":
     if name == "clickhouse-password":
         clickhouse = settings.sources.clickhouse
         return Account(name, clickhouse.username, clickhouse.url)
-    raise UsageError(
-        N_("There is no secret {name}."),
-        N_("Known are smtp-password, oauth-client-secret, vigilancex-password and clickhouse-password."),
-        name=name,
-    )
+    if name == "store-clickhouse-password":
+        store = settings.store.clickhouse
+        return Account(name, store.username, store.url)
+    raise UsageError(N_("There is no secret {name}."), N_("Known are {names}."), name=name, names=", ".join(_SECRETS))
 
 
 def _assignments(words: list[str]) -> dict[str, object]:

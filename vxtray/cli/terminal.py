@@ -3,17 +3,16 @@
 Standard output carries the answer only; everything else goes to standard error.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import msgspec
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from vxtray.core import texts
-from vxtray.core.credentials import redact
 from vxtray.core.errors import N_, NotConfigured, UsageError, VxtrayError
+
+if TYPE_CHECKING:
+    import io
 
 
 class Terminal:
@@ -36,11 +35,11 @@ class Terminal:
 
     def say(self, text: str = "") -> None:
         """Write a line of the answer."""
-        self._out(redact(text) + "\n")
+        self._out(_redacted(text) + "\n")
 
     def note(self, text: str) -> None:
         """Write a line beside the answer."""
-        self._err(redact(text) + "\n")
+        self._err(_redacted(text) + "\n")
 
     def progress(self, text: str) -> None:
         """Rewrite the line under the cursor, on a terminal only."""
@@ -49,6 +48,10 @@ class Terminal:
 
     def document(self, value: object) -> None:
         """Write one JSON document."""
+        import json
+
+        import msgspec
+
         self._out(json.dumps(msgspec.to_builtins(value), ensure_ascii=False, indent=2) + "\n")
 
     def path(self, name: str) -> Path:
@@ -78,22 +81,32 @@ class Terminal:
         return 3 if isinstance(error, NotConfigured) else 1
 
 
+def _redacted(text: str) -> str:
+    from vxtray.core.credentials import redact  # with msgspec: a start that says nothing does not need it
+
+    return redact(text)
+
+
 def own_terminal() -> Terminal:
     """Return the terminal of this process."""
 
     def writer(stream: Any) -> Callable[[str], None]:
         def write(text: str) -> None:
-            stream.write(text)
-            stream.flush()
+            if stream is not None:
+                stream.write(text)
+                stream.flush()
 
         return write
 
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text file in every real start
+    # On Windows a program without a console, as a shortcut and the session start it, has none of the three.
+    out, err, source = (cast("io.TextIOWrapper | None", each) for each in (sys.stdout, sys.stderr, sys.stdin))
+    for stream in (out, err):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")
     return Terminal(
-        writer(sys.stdout),
-        writer(sys.stderr),
+        writer(out),
+        writer(err),
         cwd=Path.cwd(),
-        stdin=sys.stdin.buffer if sys.stdin else None,
-        interactive=sys.stderr.isatty(),
+        stdin=cast("BinaryIO", source.buffer) if source else None,
+        interactive=err is not None and err.isatty(),
     )

@@ -29,6 +29,7 @@ from vxtray.core.reports.period import report_zone
 from vxtray.core.settings.tree import Alerts, Settings
 from vxtray.core.store import EventStore
 from vxtray.core.store.committing import LineOf
+from vxtray.core.supervision import Worker, Workers
 
 __all__ = ["AlertRoom", "Folded", "Matched", "Pause", "Rehearsal", "Rehearsed", "Told"]
 
@@ -55,10 +56,12 @@ class AlertRoom:
         put: Callable[[str, VxtrayError | None], None],
         publish: Publish,
         clock: Callable[[], datetime],
+        workers: Workers | None = None,
         *,
         queue_changed: Callable[[], None],
     ) -> None:
         """Take up what was remembered; ``put`` is told of trouble. Raises ``StoreError``."""
+        self._workers = workers or Workers(put)
         self._outbox = outbox
         self._store = store
         self._settings = settings
@@ -70,7 +73,7 @@ class AlertRoom:
         self._forecast = Forecast()
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
         self._cleaned: datetime | None = None
         self._last_told: tuple[int, int, int] | None = None
 
@@ -78,17 +81,16 @@ class AlertRoom:
 
     def start(self) -> None:
         """Begin to look at the clock. Faults after this are told as trouble, never raised."""
-        self._thread = threading.Thread(target=self._loop, name="vx-alerts", daemon=True)
-        self._thread.start()
+        self._worker = self._workers.begin("vx-alerts", self._loop, self._stopping)
 
     def stop(self) -> None:
         """End the thread; what it has in hand is finished."""
         self._stopping.set()
         self._wake.set()
         self._forecast.close()
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
-            self._thread = None
+        if self._worker is not None:
+            self._worker.join(_STOP_SECONDS)
+            self._worker = None
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -124,6 +126,10 @@ class AlertRoom:
     def catch_up(self) -> int:
         """Raise the alerts of what is stored and was not looked at; return how many mails. Raises ``StoreError``."""
         return self._after(self._desk.catch_up(self._store(), self._manner()))
+
+    def catch_up_others(self) -> int:
+        """Raise the alerts of what other programs on the same store stored; otherwise as ``catch_up``."""
+        return self._after(self._desk.catch_up_others(self._store(), self._manner()))
 
     def conditions_changed(self, changes: list[Change], facts: Mapping[str, str]) -> None:
         """Tell by mail what changed with conditions, and keep facts with it. Raises ``StoreError``."""
@@ -308,7 +314,7 @@ def _raised(alerts: Sequence[Alert], now: datetime) -> AlertsRaised:
         title=one_line(said(event), _TITLE),
         source=one_line(event.src_ip, _TITLE),
         severity=event.severity,
-        seq=event.seq,
+        seq=max(event.seq, 0),  # another program's events have none here
         rules=tuple(dict.fromkeys(rule for alert in alerts for rule in alert.matched)),
         event=event,
     )

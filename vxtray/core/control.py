@@ -6,6 +6,7 @@ caller who says nothing blocks nobody.
 """
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import secrets
 import socket
 import struct
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing import AuthenticationError
@@ -23,7 +25,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from vxtray.core.errors import ControlError
-from vxtray.core.paths import Profile, private_folder
+from vxtray.core.paths import SOCKET_PATH, Profile, private_folder
+from vxtray.core.supervision import Workers
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +61,9 @@ Handler = Callable[[Call, Callable[[Answer], None]], int]
 class ControlServer:
     """Listens for commands until ``stop``. Raises ``OSError`` from ``start`` where the socket cannot be made."""
 
-    def __init__(self, profile: Profile, handler: Handler) -> None:
+    def __init__(self, profile: Profile, handler: Handler, workers: Workers | None = None) -> None:
+        self._workers = workers or Workers(lambda _what, _error: None)
+        self._profile = profile
         self._address = profile.control_address
         self._key_file = profile.control_key
         self._handler = handler
@@ -74,12 +79,9 @@ class ControlServer:
         """
         self._key = _new_key(self._key_file)
         if sys.platform != "win32":
-            path = Path(self._address)
-            private_folder(path.parent)
-            path.unlink(missing_ok=True)
+            self._address = _socket_place(self._profile)
         self._listener = Listener(self._address, backlog=_MOST_CALLERS)
-        self._thread = threading.Thread(target=self._accept, name="vx-control", daemon=True)
-        self._thread.start()
+        self._worker = self._workers.begin("vx-control", self._accept, self._stopping)
 
     def stop(self) -> None:
         """Take no more calls, and let the running commands finish, for at most two seconds each."""
@@ -88,13 +90,14 @@ class ControlServer:
         self._stopping.set()
         with contextlib.suppress(OSError, EOFError):
             Client(self._address).close()  # closing a listener does not wake its accept()
-        self._thread.join(2)
+        self._worker.join(2)
         for connection in tuple(self._greeting):
             _hang_up(connection)
         for thread in self._threads:
             thread.join(2)
         self._listener.close()
         self._listener = None
+        _forget_place(self._profile)
 
     def _accept(self) -> None:
         listener = self._listener
@@ -112,8 +115,14 @@ class ControlServer:
             thread = threading.Thread(
                 target=self._serve, args=(connection,), name=f"vx-control-{connection.fileno()}", daemon=True
             )
-            self._threads = [t for t in self._threads if t.is_alive()] + [thread]
-            thread.start()
+            self._threads = [t for t in self._threads if t.is_alive()]
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no thread left
+                connection.close()
+                self._callers.release()
+                raise
+            self._threads.append(thread)
 
     def _serve(self, connection: "Connection[bytes, bytes]") -> None:
         try:
@@ -176,6 +185,33 @@ def _limit_silence(connection: Any, seconds: int) -> None:
             duplicate.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
 
 
+def _socket_place(profile: Profile) -> str:
+    """Return the path of the socket to come, in a folder that is ours alone. Raises ``OSError``.
+
+    Where the usual path would be too long, it is a new folder with a name that nobody could guess: one of a known name
+    in a folder for all could be made by somebody else before.
+    """
+    _forget_place(profile)
+    usual = Path(profile.control_address)
+    if len(os.fsencode(usual)) > SOCKET_PATH:
+        path = Path(tempfile.mkdtemp(prefix="vxtray-")) / "control.sock"
+        profile.control_place.write_text(str(path), "utf-8")
+        return str(path)
+    if private_folder(usual.parent).stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(usual.parent))
+    usual.unlink(missing_ok=True)
+    return str(usual)
+
+
+def _forget_place(profile: Profile) -> None:
+    """Take away the folder that ``_socket_place`` made, maybe for a program that crashed."""
+    with contextlib.suppress(OSError):
+        path = Path(profile.control_place.read_text("utf-8"))
+        profile.control_place.unlink()
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
+
+
 def _new_key(path: Path) -> bytes:
     private_folder(path.parent)
     key = secrets.token_bytes(32)
@@ -190,15 +226,18 @@ def call_running(profile: Profile, call: Call) -> Iterator[Answer] | None:
 
     Raises ``ControlError`` where one runs but does not answer as it should.
     """
-    try:
-        key = profile.control_key.read_bytes()
-        if sys.platform != "win32" and not Path(profile.control_address).exists():
+    with contextlib.ExitStack() as undo:
+        try:
+            if sys.platform != "win32" and not Path(profile.control_address).exists():
+                return None
+            connection = undo.enter_context(Client(profile.control_address))
+            # Only now: a program that is just starting makes its key before it can be reached, and not long before.
+            key = profile.control_key.read_bytes()
+        except (FileNotFoundError, ConnectionRefusedError):
             return None
-        connection = Client(profile.control_address)
-    except (FileNotFoundError, ConnectionRefusedError):
-        return None
-    except OSError as error:
-        raise ControlError(reason=error.strerror or str(error)) from error
+        except OSError as error:
+            raise ControlError(reason=error.strerror or str(error)) from error
+        undo.pop_all()
     return _converse(connection, key, call)
 
 

@@ -7,6 +7,7 @@ The only module that imports keyring.
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -44,25 +45,43 @@ T = TypeVar("T")
 
 #: The secrets that were handed out in this process, the newest last, so that logs and reports can be cleaned of them.
 #: Access tokens come by the hour and are worthless soon: unbounded, each line would be searched for months of them.
-_revealed: dict[str, None] = {}
+_revealed: OrderedDict[str, frozenset[str]] = OrderedDict()
 _MOST_REVEALED = 500
 _revealing = threading.Lock()
 
 
 def redact(text: str) -> str:
     """Return a text without any secret that this process has used."""
-    for secret in sorted(_revealed, key=len, reverse=True):  # one may be the beginning of another
-        text = text.replace(secret, "***")
+    known = tuple(_revealed.values())  # at once: another thread may be adding one
+    for form in sorted(
+        {form for forms in known for form in forms}, key=len, reverse=True
+    ):  # one may be the beginning of another
+        text = text.replace(form, "***")
     return text
+
+
+def _forms(secret: str) -> frozenset[str]:
+    """Return a secret as it stands, and as it is written where a text is quoted: by Python, in JSON, HTML and URLs."""
+    import html
+    import json
+    import urllib.parse
+
+    marked = secret + "'\""  # with both marks in it, the single one is escaped
+    both, octets = repr(marked)[1:-4], secret.encode("utf-8", "surrogatepass")
+    forms = {secret, both, both.replace("\\'", "'"), both.replace('"', '\\"'), ascii(marked)[1:-4]}
+    forms |= {repr(octets + b"'\"")[2:-4], json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    forms |= {html.escape(secret), html.escape(secret, quote=False)}
+    return frozenset(forms | {urllib.parse.quote(octets), urllib.parse.quote_plus(octets)})
 
 
 def conceal(text: str) -> None:
     """Have ``redact`` take this out too: a secret in the form in which it travels, such as base64."""
     if len(text) <= 3:  # it would blacken half of the log, and hides nothing
         return
+    forms = _revealed.get(text) or _forms(text)
     with _revealing:
-        _revealed.pop(text, None)  # to its end
-        _revealed[text] = None
+        _revealed[text] = forms
+        _revealed.move_to_end(text)  # never out of it in between: another thread may be cleaning a text
         if len(_revealed) > _MOST_REVEALED:
             del _revealed[next(iter(_revealed))]
 

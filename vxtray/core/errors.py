@@ -29,7 +29,9 @@
     ├── StoreError                the event store or the outbox cannot be used
     │   ├── StoreBusy             another process has the event store open
     │   ├── StoreFull             no room on the disk
-    │   └── StoreDamaged          the event store is no store any more
+    │   ├── StoreDamaged          the event store is no store any more
+    │   ├── StateElsewhere        the state folder cannot be written to: a copy is used (core/standin)
+    │   └── StandInLeft           such a copy was not taken back (core/standin)
     ├── LogFileError              a log file cannot be read
     ├── FileError                 another file that a person named cannot be read
     │   └── FileNotWritten        or cannot be written

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
+#: Longer lines of a log are refused unread: no product writes them, and every later step may rely on the bound.
+MAX_LINE = 64 * 1024
+
 
 class Category(StrEnum):
     """What kind of thing happened."""

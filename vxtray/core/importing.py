@@ -10,14 +10,14 @@ import msgspec
 from vxtray.core.reports.period import machine_zone, report_zone
 from vxtray.core.settings.tree import Reports
 from vxtray.core.store import EventStore
-from vxtray.core.store.committing import Committed, CommittingStore
+from vxtray.core.store.committing import Committed, CommittingStore, Steady
 
 if TYPE_CHECKING:
     from vxtray.core.sources.importer import ImportResult  # heavy, with all parsers: loaded with the first file
 
 
 class Importing:
-    """Imports for one engine; ``committed`` and ``imported`` as in ``CommittingStore``, ``stop`` ends one early."""
+    """Imports for one engine; ``stop`` ends one early, the others are those of ``CommittingStore``."""
 
     def __init__(
         self,
@@ -25,7 +25,9 @@ class Importing:
         committed: Committed,
         imported: Callable[[int], None],
         stop: threading.Event,
+        steady: Steady,
     ) -> None:
+        self._steady = steady
         self._store = store
         self._committed = committed
         self._imported = imported
@@ -48,7 +50,7 @@ class Importing:
         from vxtray.core.sources.importer import import_files
 
         with self._one:  # or the same file, by the window and a command, would be read twice
-            store = CommittingStore(self._store(), self._committed, self._imported)
+            store = CommittingStore(self._store(), self._committed, self._imported, self._steady)
             return import_files(
                 paths,
                 store,

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,10 +19,12 @@ import msgspec
 from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth, Tally
-from vxtray.core.live import LiveParser
+from vxtray.core.live import LiveParser, Share, joined, last_position, line_of, urgent
 from vxtray.core.sources import LOST, Batch, Health, Source, Wanted
+from vxtray.core.sources.stopping import StopEvent
 from vxtray.core.store import EventStore, Position
-from vxtray.core.store.committing import Committed, LineOf
+from vxtray.core.store.committing import Committed, LineOf, Steady
+from vxtray.core.supervision import Worker, Workers
 
 if TYPE_CHECKING:
     from vxtray.core.parsers.worker import Job, Parsed  # heavy: loaded with the first line
@@ -33,11 +36,9 @@ MOST_WAITING = 100_000
 
 #: Lines in one transaction, and the least time between two where fewer wait.
 _CHUNK = 5_000
-_LEAST_PAUSE = 0.02
-
+_LEAST_REST = 0.02
 #: Without lines, the thread looks up this often.
 _QUIET_SECONDS = 20.0
-
 _RETRY_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 
@@ -49,7 +50,7 @@ class _Run:
         self.wanted = wanted
         self.name = wanted.name
         self.began = began
-        self.stop = threading.Event()
+        self.stop = StopEvent()
         self.source: Source | None = None
         self.thread: threading.Thread | None = None
         self.fault = False
@@ -64,7 +65,7 @@ class _Run:
 class Intake:
     """Queue, store thread and source threads; ``failed`` is told what went wrong, and None when it is over.
 
-    Times are those of ``clock``.
+    Times are those of ``clock``; within ``steady`` the store does not become another one.
     """
 
     def __init__(
@@ -74,30 +75,38 @@ class Intake:
         failed: Callable[[str, VxtrayError | None], None],
         zone: Callable[[], str],
         clock: Callable[[], datetime],
+        workers: Workers | None = None,
+        steady: Steady = nullcontext,
     ) -> None:
+        self._steady = steady
+        self._workers = workers or Workers(failed)
         self._store = store
         self._committed = committed
         self._failed = failed
         self._zone = zone
         self._clock = clock
         self._waiting: deque[Batch] = deque()
+        self._in_hand: deque[Batch] = deque()  # taken from there and not yet stored; the store's thread only
         self._lines = 0
+        self._given_up: Counter[str] = Counter()  # lines that waited when the time to end was over, by source
         self._batches: Counter[str] = Counter()  # not yet stored, by source
         self._change = threading.Condition()
         self._telling = threading.Lock()  # what is told of a source, and what it is doing, change together
         self._stopping = False
+        self._last_run = threading.Event()  # the same, for the worker
         self._parser = LiveParser()
+        self._usual, self._hasty = Share(), Share()  # of this thread's time, for what is urgent and what is not
+        self._stored_at = 0.0
         self._tallies: dict[str, Tally] = {}
         self._runs: dict[str, _Run] = {}
         self._ending: list[_Run] = []
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
 
     # --- sources -----------------------------------------------------------------------------------------------------
 
     def start(self, first: Callable[[], None] = lambda: None) -> None:
         """Begin to take lines; ``first`` is called on the store's thread before anything is stored."""
-        self._thread = threading.Thread(target=self._loop, args=(first,), name="vx-store", daemon=True)
-        self._thread.start()
+        self._worker = self._workers.begin("vx-store", partial(self._loop, first), self._last_run)
 
     def run(self, sources: Iterable[Wanted]) -> None:
         """Run exactly these sources: end those that are not among them or changed, and start those that are new.
@@ -140,6 +149,8 @@ class Intake:
                 total = sum(count for reason, count in source.health().dropped.items() if reason in LOST)
                 found[run.name] += total - (run.lost[1] if run.lost[0] is source else 0)
                 run.lost = source, total
+        found.update(self._given_up)
+        self._given_up.clear()
         return dict(found)
 
     def _begin(self, run: _Run, before: list[_Run]) -> None:
@@ -160,6 +171,8 @@ class Intake:
         try:
             run.source = run.wanted.make()
             run.source.run(self.emit, run.stop)
+            if not run.stop.is_set():
+                raise VxtrayError(N_("The source {name} stopped: {reason}."), name=run.name, reason=N_("it ended"))
         except VxtrayError as error:
             self._ended_with(run, error)
         except Exception as error:
@@ -237,10 +250,23 @@ class Intake:
         with self._change:
             self._stopping = True
             self._change.notify_all()
-        if self._thread is not None:
-            self._thread.join(_STOP_SECONDS)
-        if self._thread is None or not self._thread.is_alive():  # else it still uses the worker, which ends with us
-            self._parser.close()
+        self._last_run.set()
+        if self._worker is not None:
+            self._worker.join(_STOP_SECONDS)
+            if self._worker.is_alive():  # it still uses the parser, which ends with us
+                self._give_up()
+                return
+        self._parser.close()
+
+    def _give_up(self) -> None:
+        """Count what waits and cannot be read again, for there is no time left to store it."""
+        with self._change:
+            for batch in self._waiting:
+                if batch.position is None:
+                    self._given_up[batch.source] += len(batch.lines)
+            self._waiting.clear()
+        if self._given_up:
+            log.warning("%d lines could not be stored before the end", self._given_up.total())
 
     # --- the store's thread ------------------------------------------------------------------------------------------
 
@@ -249,11 +275,15 @@ class Intake:
             first()
         except VxtrayError as error:  # storing fails as well, and that is told
             log.info("the store could not be put in order: %s", error)
+        self._parser.close()  # an answer that nobody took would be taken for the next one
+        with self._change:  # what was in hand when an unknown fault ended the last run of this
+            self._waiting.extendleft(reversed(self._in_hand))
+            self._in_hand.clear()
         while (chunk := self._take()) is not None:
-            began = time.monotonic()
-            self._process(chunk)
-            if self._lines < _CHUNK:
-                time.sleep(max(0.0, _LEAST_PAUSE - (time.monotonic() - began)))
+            if self._many(chunk):
+                self._process_beside(chunk)
+            else:
+                self._process(chunk)
             self._parser.rest()
 
     def _take(self) -> list[Batch] | None:
@@ -268,13 +298,32 @@ class Intake:
         while self._waiting and lines < _CHUNK:
             chunk.append(self._waiting.popleft())
             lines += len(chunk[-1].lines)
+        self._in_hand.extend(chunk)
         return chunk
 
     def _process(self, chunk: list[Batch]) -> None:
-        """Parse and store a chunk; with much to do, the next one is parsed in a process while this one is stored."""
-        if not self._parser.beside(sum(len(batch.lines) for batch in chunk), waiting=self._lines):
-            self._keep(chunk, self._parser.parse(self._jobs(chunk)))
-            return
+        """Parse and store a chunk, and what comes while it is too early to store."""
+        parsed = fresh = self._parser.parse(self._jobs(chunk))
+        share, more, many = self._usual, chunk, False
+        while True:
+            if share is self._usual and urgent(more, fresh):
+                share = self._hasty
+            rest = max(share.pause(), self._stored_at + _LEAST_REST - time.monotonic())
+            if rest <= 0 or many or self._last_run.wait(min(rest, _LEAST_REST)):
+                break
+            with self._change:
+                more = self._cut()
+            many = self._many(more) or self._lines >= _CHUNK
+            fresh = self._parser.parse(self._jobs(more))
+            chunk, parsed = chunk + more, parsed + fresh
+        self._keep(chunk, parsed, share)
+
+    def _many(self, chunk: list[Batch]) -> bool:
+        """Return whether lines come so fast that a process is to parse them."""
+        return self._parser.beside(sum(len(batch.lines) for batch in chunk), waiting=self._lines)
+
+    def _process_beside(self, chunk: list[Batch]) -> None:
+        """The same with much to do: the next chunk is parsed in a process while this one is stored."""
         jobs = self._jobs(chunk)
         self._parser.submit(jobs)
         while chunk:
@@ -284,36 +333,51 @@ class Intake:
             if following:
                 jobs = self._jobs(following)
                 self._parser.submit(jobs)
-            self._keep(chunk, parsed)
+            self._keep(chunk, parsed, self._usual)
             chunk = following
+        if self._lines < _CHUNK:
+            self._last_run.wait(max(_LEAST_REST, self._usual.pause()))
 
     def _jobs(self, chunk: list[Batch]) -> "list[Job]":
         from vxtray.core.parsers.worker import Job
 
         return [Job(list(batch.lines), batch.format, batch.zone or self._zone()) for batch in chunk]
 
-    def _keep(self, chunk: list[Batch], parsed: "list[Parsed]") -> None:
+    def _keep(self, chunk: list[Batch], parsed: "list[Parsed]", share: Share) -> None:
         """Store what was parsed, in as few transactions as positions allow; lines are never given up for a fault."""
-        for batches, results in _joined(chunk, parsed):
+        began = time.monotonic()
+        for batches, results in joined(chunk, parsed):
             events = [event for result in results for event in result.events]
-            position = _position(batches)
+            position = last_position(batches)
             if events or position is not None:
-                self._commit(events, position, alerts=batches[-1].alerts, lines=partial(_line_of, batches, results))
+                self._commit(events, position, alerts=batches[-1].alerts, lines=partial(line_of, batches, results))
             for batch, result in zip(batches, results, strict=True):
+                self._in_hand.popleft()
                 self._tallies.setdefault(batch.source, Tally()).add(batch, result)
-        with self._change:
-            self._lines -= sum(len(batch.lines) for batch in chunk)
-            self._batches.subtract(batch.source for batch in chunk)
-            self._change.notify_all()
+            with self._change:
+                self._lines -= sum(len(batch.lines) for batch in batches)
+                self._batches.subtract(batch.source for batch in batches)
+                self._change.notify_all()
+        self._stored_at = time.monotonic()
+        share.took(self._stored_at - began)
 
     def _commit(
         self, events: list[SecurityEvent], position: Position | None, *, alerts: bool, lines: LineOf | None = None
     ) -> None:
-        while (first := self._append(events, position, alerts=alerts)) is None:
+        while not self._kept(events, position, alerts, lines):
             with self._change:
                 if self._change.wait_for(lambda: self._stopping, _RETRY_SECONDS):
                     log.warning("%d events could not be stored before the end", len(events))
                     return
+
+    def _kept(self, events: list[SecurityEvent], position: Position | None, alerts: bool, lines: LineOf | None) -> bool:
+        """Store a batch and raise its alerts, both with the same store; False where it cannot be stored now."""
+        with self._steady():
+            if (first := self._append(events, position, alerts=alerts)) is not None:
+                self._raise_alerts(first, events, alerts, lines)
+        return first is not None
+
+    def _raise_alerts(self, first: int, events: list[SecurityEvent], alerts: bool, lines: LineOf | None) -> None:
         self._failed("store", None)
         try:
             self._committed(first, events, alerts, lines)
@@ -334,43 +398,3 @@ class Intake:
             log.exception("the store met an unknown fault")
             self._failed("store", VxtrayError(N_("Events could not be stored: {reason}."), reason=error))
         return None
-
-
-def _joined(chunk: list[Batch], parsed: "list[Parsed]") -> "Iterable[tuple[list[Batch], list[Parsed]]]":
-    """Join neighbours that may share a transaction: of one file, or without positions, with the same say on alerts."""
-    batches: list[Batch] = []
-    results: list[Parsed] = []
-    for batch, result in zip(chunk, parsed, strict=True):
-        if batches and _key(batches[-1]) != _key(batch):
-            yield batches, results
-            batches, results = [], []
-        batches.append(batch)
-        results.append(result)
-    if batches:
-        yield batches, results
-
-
-def _position(batches: list[Batch]) -> Position | None:
-    """Return the last position, with the marks of all."""
-    last = batches[-1].position
-    if last is None or not any(batch.position.marks for batch in batches if batch.position):
-        return last
-    before = [batch.position for batch in batches if batch.position]
-    return msgspec.structs.replace(
-        last,
-        marks=tuple(mark for one in before for mark in one.marks),
-        outdated=tuple(limit for one in before for limit in one.outdated),
-    )
-
-
-def _line_of(batches: list[Batch], results: "list[Parsed]", event: int) -> str:
-    """Return the line of one of their events, counted over all of them."""
-    for batch, result in zip(batches, results, strict=True):
-        if event < len(result.events):
-            return batch.lines[result.line_of(event)].decode("utf-8", "replace")
-        event -= len(result.events)
-    raise IndexError
-
-
-def _key(batch: Batch) -> tuple[str, bool]:
-    return (batch.position.key if batch.position else ""), batch.alerts

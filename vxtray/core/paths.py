@@ -3,24 +3,28 @@
 Pure look-ups, any thread. Folders are made on first use, readable by their owner only.
 """
 
-import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
+from vxtray.core.errors import VxtrayError
 
 #: Longest path that every platform takes for a local socket (sockaddr_un on macOS: 104 bytes with the final zero).
-_SOCKET_PATH = 100
+SOCKET_PATH = 100
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
+class Profile(NamedTuple):  # no Struct and no dataclass: a start needs it before these are loaded
     """The folders of one set of settings, state, stores and logs."""
 
     config: Path
     state: Path
     logs: Path
     runtime: Path
+    #: Of a copy that is worked with (``standin``): what it stands in for.
+    home: "Profile | None" = None
+    #: What a start has to tell about these folders.
+    notes: tuple[VxtrayError, ...] = ()
 
     @classmethod
     def default(cls) -> "Profile":
@@ -58,14 +62,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "events.duckdb"
 
     @property
+    def spool_file(self) -> Path:
+        """The events that wait for a server which keeps them, DuckDB."""
+        return self.state / "spool.duckdb"
+
+    @property
     def log_file(self) -> Path:
         """The program's own log."""
         return self.logs / "vxtray.log"
 
     @property
     def instance_lock(self) -> Path:
-        """Held by the one process that works with the stores."""
-        return self.state / "instance.lock"
+        """Held by the one process that works with the stores, wherever they are."""
+        return (self.home or self).state / "instance.lock"
 
     @property
     def control_key(self) -> Path:
@@ -75,15 +84,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def control_address(self) -> str:
         """The running program's local socket (a named pipe on Windows)."""
+        import hashlib
+
         name = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:16]
         if sys.platform == "win32":
             return rf"\\.\pipe\vxtray-{name}"
         path = self.runtime / f"{name}.sock"
-        if len(os.fsencode(path)) > _SOCKET_PATH:
-            import tempfile
-
-            path = Path(tempfile.gettempdir()) / f"vxtray-{os.getuid()}" / f"{name}.sock"
+        if len(os.fsencode(path)) > SOCKET_PATH and self.control_place.exists():
+            return self.control_place.read_text("utf-8")
         return str(path)
+
+    @property
+    def control_place(self) -> Path:
+        """Names the socket where its usual path would be too long for one; ``control`` writes it."""
+        return self.state / "control.place"
 
 
 def private_folder(folder: Path) -> Path:

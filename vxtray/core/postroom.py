@@ -23,14 +23,14 @@ from vxtray.core.mail.outbox import Delivery, Entry, Outbox, State, Verdict
 from vxtray.core.mail.statefile import as_text
 from vxtray.core.notices import MailSettled, Publish, QueueChanged
 from vxtray.core.settings.tree import Smtp
+from vxtray.core.supervision import Worker, Workers
 from vxtray.core.troubles import TroubleBoard
 
 log = logging.getLogger(__name__)
 
 #: The thread looks at least this often, so that a lost wake-up or a clock step delays nothing for long.
 _LONGEST_SLEEP = 60.0
-#: And this often for a network that is missing.
-_LOOK_FOR_NETWORK = 3.0
+_LOOK_FOR_NETWORK = 3.0  # and this often for a network that is missing
 _STOP_SECONDS = 10.0
 _CUT_SECONDS = 2.0
 
@@ -62,6 +62,7 @@ class PostRoom:
         board: TroubleBoard,
         publish: Publish,
         clock: Callable[[], datetime],
+        workers: Workers | None = None,
         *,
         keeper: Keeper | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -85,10 +86,11 @@ class PostRoom:
             default_route=default_route,
         )
         self._wake = threading.Event()
+        self._judging = threading.RLock()  # or a pause that just ended could be told once more
         self._stopping = threading.Event()
         self._delivering = threading.Lock()
-        self._sender: threading.Thread | None = None
-
+        self._workers = workers or Workers(board.put)
+        self._sender: Worker | None = None
         if (saved := outbox.salvaged) is not None:
             error = VxtrayError(
                 N_("The outbox was damaged. Saved were {kept} mails; {broken} of them cannot be sent."),
@@ -103,8 +105,7 @@ class PostRoom:
 
     def start(self) -> None:
         """Begin to send. Faults after this are told on the board, never raised."""
-        self._sender = threading.Thread(target=self._loop, name="vx-outbox", daemon=True)
-        self._sender.start()
+        self._sender = self._workers.begin("vx-outbox", self._loop, self._stopping)
 
     def end(self) -> None:
         """Begin no other mail from now on."""
@@ -142,8 +143,9 @@ class PostRoom:
         if self._stopping.is_set():  # what a dialog still had under way when the program ended
             return
         self._courier.mended(self._smtp)
-        self._board.put("mail", None)
-        self._outbox.lift(self._clock())
+        with self._judging:
+            self._outbox.lift(self._clock())
+            self._board.put("mail", None)
         self._outbox.retry_all(self._clock())
         self._wake.set()
 
@@ -219,14 +221,15 @@ class PostRoom:
         Raises ``StoreError``.
         """
         self._note_secrets()
-        hold = self._outbox.hold()
-        if hold is None:
-            return
-        if hold.cause is Cause.ACCOUNT and hold.fingerprint != self._fingerprint(self._smtp):
-            self._outbox.lift(self._clock())
-            self._board.put("mail", None)
-        else:
-            self._board.put("mail", hold.error())
+        with self._judging:
+            hold = self._outbox.hold()
+            if hold is None:
+                return
+            if hold.cause is Cause.ACCOUNT and hold.fingerprint != self._fingerprint(self._smtp):
+                self._outbox.lift(self._clock())
+                self._board.put("mail", None)
+            else:
+                self._board.put("mail", hold.error())
 
     def _note_secrets(self) -> None:
         change = last_change(self._outbox.path.parent)
@@ -302,26 +305,21 @@ class PostRoom:
             self._board.put("outbox", error)
 
     def _tell(self, delivery: Delivery) -> None:
-        hold = self._outbox.hold()
-        self._board.put("mail", hold.error() if hold is not None else None)
         parcel, outcome = delivery.parcel, delivery.outcome
+        with self._judging:
+            hold = self._outbox.hold() if outcome.verdict is not Verdict.SENT else None  # a mail that leaves ends it
+            self._board.put("mail", hold.error() if hold is not None else None)
         level = logging.WARNING if delivery.state in _LOST else logging.INFO
         log.log(level, "mail %d (%s): %s, %s", parcel.id, parcel.kind, delivery.state, outcome.reply)
         if delivery.expired:
             log.warning("%d mails waited too long in vain and are given up", delivery.expired)
         counts = self._outbox.counts()
         self._tell_lost(counts["failed"])
+        at, state = self._clock(), delivery.state
         self._publish(
-            MailSettled(
-                at=self._clock(),
-                id=parcel.id,
-                kind=parcel.kind,
-                subject=parcel.subject,
-                state=delivery.state,
-                reply=outcome.reply,
-            )
+            MailSettled(at=at, id=parcel.id, kind=parcel.kind, subject=parcel.subject, state=state, reply=outcome.reply)
         )
-        self._publish(QueueChanged(at=self._clock(), **counts))
+        self._publish(QueueChanged(at=at, **counts))
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
@@ -331,6 +329,7 @@ class PostRoom:
         self._outbox.note(self._clock(), "tested", {"server": f"{smtp.host}:{smtp.port}", "username": smtp.username})
         if smtp == self._smtp:
             self.mended()
+        self.queue_changed()
 
     def proven_at(self) -> datetime | None:
         """Return when a mail was last accepted with the server and user in force, None where that is not known."""

@@ -71,8 +71,9 @@ def describe(root: Path) -> str:
 def _ask_git(root: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        answer = subprocess.run(  # noqa: S603 - the arguments are our own
-            ["git", "describe", "--always", "--dirty", f"--abbrev={_LENGTH}", "--exclude=*"],  # noqa: S607 - on PATH
+        answer = subprocess.run(  # nosec B603 - the arguments are our own
+            # Not "describe --dirty": that takes the index's lock, whatever GIT_OPTIONAL_LOCKS says.
+            ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"],  # noqa: S607 - on PATH
             cwd=root,
             env={**environment, "GIT_OPTIONAL_LOCKS": "0"},  # looking must not write into somebody's repository
             stdin=subprocess.DEVNULL,
@@ -83,7 +84,14 @@ def _ask_git(root: Path) -> str:
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
-    return answer.stdout.strip()
+    commit, changed = "", False
+    for line in answer.stdout.splitlines():
+        if line.startswith("# branch.oid "):
+            commit = line.split(" ")[2]
+        changed = changed or not line.startswith("#")
+    if not commit or commit.startswith("("):  # nothing was committed yet
+        return ""
+    return commit[:_LENGTH] + ("-dirty" if changed else "")
 
 
 def _read_head(root: Path) -> str:

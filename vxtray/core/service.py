@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from vxtray.core.alertroom import AlertRoom
 from vxtray.core.credentials import CredentialStore
 from vxtray.core.diary import Diary
-from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
+from vxtray.core.errors import NotConfigured, StoreError, VxtrayError
 from vxtray.core.events import SecurityEvent
 from vxtray.core.health import SourceHealth
 from vxtray.core.importing import Importing
@@ -33,7 +33,8 @@ from vxtray.core.schedule import Schedule
 from vxtray.core.settings.tree import Settings, Smtp
 from vxtray.core.store import EventStore
 from vxtray.core.store.committing import LineOf
-from vxtray.core.store.retention import Retention
+from vxtray.core.storeroom import StoreRoom
+from vxtray.core.supervision import Workers
 from vxtray.core.troubles import Trouble, TroubleBoard
 from vxtray.core.watching import Watch
 
@@ -80,9 +81,13 @@ class Service:
         self._publish = publish
         self._saved_at = saved_at or (lambda: clock().timestamp())
         self._board = TroubleBoard(publish, clock)
-        self._guard = threading.Lock()
-        self._events: EventStore | None = None
-        self._post = PostRoom(self.outbox, settings.smtp, credentials, self._board, publish, clock, keeper=self._keeper)
+        self.workers = Workers(self._board.put)
+        self.room = StoreRoom(
+            profile, lambda: self.settings, credentials, self.outbox, self._store_opened, self._board.put
+        )
+        self._post = PostRoom(
+            self.outbox, settings.smtp, credentials, self._board, publish, clock, self.workers, keeper=self._keeper
+        )
         self._diary = Diary(self.outbox, clock)
         self.alerts = AlertRoom(
             self.outbox,
@@ -91,15 +96,23 @@ class Service:
             self._board.put,
             publish,
             clock,
+            self.workers,
             queue_changed=self._post.queue_changed,
         )
         self._reports = ReportDesk(self.outbox, self.store, clock)
-        self._intake = Intake(self.store, self._committed, self._board.put, lambda: machine_zone().key, clock)
+        self._intake = Intake(
+            self.room,
+            self._committed,
+            self._board.put,
+            lambda: machine_zone().key,
+            clock,
+            self.workers,
+            self.room.steady,
+        )
         self._stopping = threading.Event()
-        self._importing = Importing(self.store, self._committed, self._stored, self._stopping)
+        self._importing = Importing(self.room, self._committed, self._stored, self._stopping, self.room.steady)
         self._schedule: Schedule | None = None
         self._watch = Watch(self.outbox, self._board, self._folders, self.sources, self._wanted_names, clock)
-        self._retention = Retention()
         self._counting = threading.Lock()
         self._counted = 0.0
 
@@ -108,8 +121,9 @@ class Service:
     def start(self) -> None:
         """Begin to send and to watch the clock. Faults after this are told as notices, never raised."""
         self._diary.started(self.settings)
+        self.room.start()
         self._post.start()
-        self._schedule = Schedule(self._tick)
+        self._schedule = Schedule(self._tick, self.workers)
         self._schedule.start()
         self.alerts.start()
         self._intake.start(self._forget_removed)
@@ -141,8 +155,7 @@ class Service:
                 self._reports.rest()
         self._post.stop()
         self._keeper.close()
-        if self._events is not None:
-            self._events.close()
+        self.room.close()
         if self._schedule is not None:
             self._diary.stopped()
             self._schedule = None
@@ -161,34 +174,17 @@ class Service:
     # --- events ------------------------------------------------------------------------------------------------------
 
     def store(self) -> EventStore:
-        """Return the event store, opened on first use; a damaged one was set aside and that is told.
+        """Return the event store, opened on first use; a damaged one is set aside and told. Raises ``StoreError``."""
+        return self.room()
 
-        Raises ``StoreError``.
-        """
-        with self._guard:
-            if self._events is None:
-                from vxtray.core.store.embedded import open_store
-
-                store, _damaged = open_store(self.profile.events_file)
-                try:
-                    self.alerts.begin(store)
-                    self._reports.losses.look_beside(self.profile.events_file)
-                    self.watch_set_aside()
-                except StoreError:  # all of it is done at the next try, or alerts would begin anywhere
-                    store.close()
-                    raise
-                self._events = store
-            return self._events
+    def _store_opened(self, store: EventStore, file: Path) -> None:
+        self.alerts.begin(store)
+        self._reports.losses.look_beside(file)
+        self.watch_set_aside()
 
     def watch_set_aside(self) -> None:
         """Tell of a damaged store that was set aside, until a person or a report took note. Raises ``StoreError``."""
-        untold = self._reports.losses.untold()
-        error = StoreError(
-            N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
-            N_("Import your log files again to fill it. The next report tells it, too; so you may dismiss this."),
-            path=untold[-1].path if untold else "",
-        )
-        self._board.put("set-aside", error if untold else None)
+        self._board.put("set-aside", self._reports.losses.trouble())
 
     def dismiss_set_aside(self) -> None:
         """Take note of the damaged stores that were set aside. Raises ``StoreError``."""
@@ -240,11 +236,16 @@ class Service:
     def _wanted_sources(self) -> "list[Wanted]":
         from vxtray.core.sources.choice import wanted_sources
 
-        return wanted_sources(self.settings.sources, self._position, self._positions, self.credentials.get)
+        return wanted_sources(
+            self.settings.sources,
+            lambda key: self.store().position(key),
+            lambda prefix: self.store().positions(prefix),
+            self.credentials.get,
+        )
 
     def _forget_removed(self) -> None:
         """Forget since when files were followed that the settings, changed meanwhile, name no more."""
-        if self.profile.events_file.exists():
+        if self.room.file.exists():
             from vxtray.core.sources.known import FOLLOWING
 
             self.store().forget(FOLLOWING, [source.marker for source in self._wanted_sources()])
@@ -254,13 +255,7 @@ class Service:
 
     def _folders(self) -> tuple[Path, Path]:
         """Return where mails and events are written."""
-        return self.profile.state, self.profile.events_file.resolve().parent
-
-    def _position(self, key: str) -> int:
-        return self.store().position(key)
-
-    def _positions(self, prefix: str) -> dict[str, int]:
-        return self.store().positions(prefix)
+        return self.profile.state, self.room.file.resolve().parent
 
     def sources(self) -> list[SourceHealth]:
         """Return what is known of each source that runs."""
@@ -303,26 +298,32 @@ class Service:
 
     def _tick(self) -> None:
         """Ask what is due; runs on the scheduler's worker, which must survive any fault."""
-        try:
-            self._watch.look(self.settings, self.alerts.conditions_changed)
-            self.alerts.watch(self.clock())
-            self._post.watch_undelivered()
-            saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
+        self._board.attempt("reports", self.room.renew, self._look_after, self._queue_due, self._keep_store)
+        self._post.wake()
+
+    def _look_after(self) -> None:
+        self._watch.look(self.settings, self.alerts.conditions_changed)
+        self.alerts.watch(self.clock())
+        self._post.watch_undelivered()
+        self._intake.look_after()
+        self._note_lost(at_once=True)
+        self.watch_set_aside()
+
+    def _queue_due(self) -> None:
+        saved_at = datetime.fromtimestamp(self._saved_at(), UTC)
+        with self.room.awaited():
             if self._reports.queue_due(self.settings, saved_at, lambda: not self._stopping.is_set()):
                 self._post.queue_changed()
-            self._intake.look_after()
-            self._note_lost(at_once=True)
-            self.watch_set_aside()
-            if self.profile.events_file.exists():
+
+    def _keep_store(self) -> None:
+        if self.room.may_hold_events:
+            with self.room.steady():
                 self.alerts.catch_up()  # what a crash left between storing and alerting
-                self._retention.run(self.store(), self.settings.store, self.clock())
-            self._board.put("reports", None)
-        except VxtrayError as error:
-            self._board.put("reports", error)
-        except Exception as error:
-            log.exception("the report schedule met an unknown fault")
-            self._board.put("reports", VxtrayError(N_("The reports could not be made: {reason}."), reason=error))
-        self._post.wake()
+            self.room.watch()
+            with self.room.awaited(), self.room.steady():
+                self.alerts.catch_up_others()
+            with self.room.awaited():
+                self.room.keep_within(self.clock())
 
     # --- mail --------------------------------------------------------------------------------------------------------
 

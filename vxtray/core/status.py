@@ -5,10 +5,13 @@ Any thread; fast, so that a monitor may ask often.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+import msgspec
 
 from vxtray import __version__
 from vxtray.core import texts
-from vxtray.core.errors import N_, NotConfigured, VxtrayError
+from vxtray.core.errors import N_, NotConfigured, StoreError, VxtrayError
 from vxtray.core.mail.outbox import Entry
 from vxtray.core.postroom import Waiting
 from vxtray.core.revision import revision
@@ -81,9 +84,33 @@ def status(service: Service, *, running: bool, language: str) -> dict[str, objec
             }
             for source in service.sources()
         ],
+        "workers": msgspec.to_builtins(service.workers.health()),
+        "store": store_status(service, language),
         "version": __version__,
         "revision": revision(),
     }
+
+
+def store_status(service: Service, language: str) -> dict[str, Any]:
+    """Return which store is in use; of one on a server what waits, when some last arrived, and which programs use it.
+
+    ``error`` is why it cannot be used, "" where it can.
+    """
+    try:
+        health = service.room.health()
+    except StoreError as error:
+        return {"engine": service.settings.store.engine, "address": "", "error": texts.title(error, language)}
+    document: dict[str, Any] = {"engine": health.engine, "address": health.address, "error": ""}
+    if (sending := health.sending) is not None:
+        document |= {
+            "error": texts.title(sending.fault, language) if sending.fault else "",
+            "waiting": sending.waiting,
+            "oldest_waiting": sending.waiting_since.isoformat() if sending.waiting_since else None,
+            "last_sent": sending.last_sent.isoformat() if sending.last_sent else None,
+            "send": service.settings.store.send,
+            "programs": [{"host": one.host, "sends": one.sends} for one in sending.programs],
+        }
+    return document
 
 
 def _queue(service: Service) -> dict[str, int]:

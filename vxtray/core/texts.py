@@ -6,20 +6,23 @@ process, so a command that another program forwards is answered in that caller's
 """
 
 import contextvars
-import gettext as _gettext
 import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, tzinfo
 from functools import cache
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from vxtray.core.catalogue import Catalogue
 from vxtray.core.errors import MARKED_VALUES, N_, VxtrayError, fill
 from vxtray.core.paths import resource
 
-__all__ = ["N_", "LANGUAGES", "Phrase", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
+if TYPE_CHECKING:  # loaded with the first number or time
+    from datetime import date, datetime, tzinfo
+
+    from babel.core import Locale
+
+__all__ = ["N_", "LANGUAGES", "_", "advice", "title", "translate", "translate_plural"]  # noqa: RUF022 - by weight
 
 LANGUAGES = ("en", "fr")
 
@@ -92,28 +95,26 @@ def current() -> str:
 
 
 @cache
-def _catalogue(language: str) -> _gettext.NullTranslations:
+def _catalogue(language: str) -> Catalogue:
     try:
         source = resource(f"i18n/{language}/LC_MESSAGES")
     except FileNotFoundError:
-        return _gettext.NullTranslations()
+        return Catalogue()
     compiled, text = source / "vxtray.mo", source / "vxtray.po"
     if compiled.exists() and (not text.exists() or compiled.stat().st_mtime >= text.stat().st_mtime):
-        with compiled.open("rb") as file:
-            return _gettext.GNUTranslations(file)
+        return Catalogue(compiled.read_bytes())
     if not text.exists() or language == "en":  # the message ids are English already
-        return _gettext.NullTranslations()
+        return Catalogue()
     return _compile(text.read_bytes())  # a checkout, where nothing is compiled
 
 
-def _compile(text: bytes) -> _gettext.NullTranslations:
+def _compile(text: bytes) -> Catalogue:
     from babel.messages.mofile import write_mo
     from babel.messages.pofile import read_po
 
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(text)))
-    compiled.seek(0)
-    return _gettext.GNUTranslations(compiled)
+    return Catalogue(compiled.getvalue())
 
 
 def translate(text: str, language: str, /, **values: object) -> str:
@@ -126,21 +127,6 @@ def translate_plural(one: str, many: str, n: int, language: str, /, **values: ob
     """Return the text for a number; ``{n}`` stands for the number, written as the language writes it."""
     found = _catalogue(language).ngettext(one, many, n)
     return fill(found, {"n": format_number(n, language), **values})
-
-
-class Phrase(msgspec.Struct, frozen=True):
-    """A text that waits for its reader's language: a message id and its values, which may be phrases themselves."""
-
-    text: str = ""
-    values: dict[str, object] = {}
-
-    def in_language(self, language: str) -> str:
-        """Return the words; empty for an empty phrase."""
-        values = {
-            name: value.in_language(language) if isinstance(value, Phrase) else value
-            for name, value in self.values.items()
-        }
-        return translate(self.text, language, **values)
 
 
 def _(text: str, /, **values: object) -> str:
@@ -176,11 +162,19 @@ def _say(text: str, values: dict[str, object], language: str) -> str:
 # --- numbers and times, by babel --------------------------------------------------------------------------------------
 
 
+@cache
+def _locale(language: str) -> "Locale":
+    """Return what babel knows of a language, which it would look for each time by its name."""
+    from babel.core import Locale
+
+    return Locale.parse(language)
+
+
 def format_number(n: float, language: str) -> str:
     """Return 1,204 or 1 204 (with a narrow no-break space)."""
     from babel.numbers import format_decimal
 
-    return str(format_decimal(n, locale=language))
+    return str(format_decimal(n, locale=_locale(language)))
 
 
 def format_percent(share: float, language: str, digits: int = 0) -> str:
@@ -189,34 +183,34 @@ def format_percent(share: float, language: str, digits: int = 0) -> str:
 
     pattern = "0" + ("." + "0" * digits if digits else "")
     pattern += "\N{NO-BREAK SPACE}%" if language == "fr" else "%"
-    return str(format_percent(share, format=pattern, locale=language))
+    return str(format_percent(share, format=pattern, locale=_locale(language)))
 
 
-def format_time(moment: datetime, language: str, zone: tzinfo | None = None) -> str:
+def format_time(moment: "datetime", language: str, zone: "tzinfo | None" = None) -> str:
     """Return the hour and minute."""
     from babel.dates import format_time
 
-    return str(format_time(moment.astimezone(zone), "HH:mm", locale=language))
+    return str(format_time(moment.astimezone(zone), "HH:mm", locale=_locale(language)))
 
 
-def format_date(day: date, language: str, pattern: str = "") -> str:
+def format_date(day: "date", language: str, pattern: str = "") -> str:
     """Return Saturday 21 November 2026, or what a CLDR pattern asks for."""
     from babel.dates import format_date
 
-    return str(format_date(day, pattern or "EEEE d MMMM yyyy", locale=language))
+    return str(format_date(day, pattern or "EEEE d MMMM yyyy", locale=_locale(language)))
 
 
-def format_datetime(moment: datetime, language: str, zone: tzinfo | None = None) -> str:
+def format_datetime(moment: "datetime", language: str, zone: "tzinfo | None" = None) -> str:
     """Return 21 Nov 2026, 08:00 (Europe/Paris): absolute, with its zone."""
     from babel.dates import format_datetime
 
     local = moment.astimezone(zone)
     name = getattr(zone, "key", "") or local.strftime("%z")
-    return f"{format_datetime(local, 'd MMM yyyy, HH:mm', locale=language)} ({name})"
+    return f"{format_datetime(local, 'd MMM yyyy, HH:mm', locale=_locale(language))} ({name})"
 
 
-def format_ago(moment: datetime, now: datetime, language: str) -> str:
+def format_ago(moment: "datetime", now: "datetime", language: str) -> str:
     """Return 2 seconds ago, in 3 hours: relative while it is fresh."""
     from babel.dates import format_timedelta
 
-    return str(format_timedelta(moment - now, add_direction=True, locale=language))
+    return str(format_timedelta(moment - now, add_direction=True, locale=_locale(language)))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from vxtray.core.errors import VxtrayError
+from vxtray.core.errors import N_, VxtrayError
 from vxtray.core.notices import Publish, TroubleChanged
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,19 @@ class TroubleBoard:
         """Return what needs attention, oldest first."""
         with self._guard:
             return sorted(self._known.values(), key=lambda trouble: trouble.since)
+
+    def attempt(self, what: str, *steps: Callable[[], None]) -> None:
+        """Take all steps, whatever becomes of each, and say what went wrong first, None for nothing; never raises."""
+        first: VxtrayError | None = None
+        for step in steps:
+            try:
+                step()
+            except VxtrayError as error:
+                first = first or error
+            except Exception as error:
+                log.exception("%s met an unknown fault", what)
+                first = first or VxtrayError(N_("An unknown fault: {reason}"), reason=error)
+        self.put(what, first)
 
     def put(self, what: str, error: VxtrayError | None) -> None:
         """Say that something needs attention, or no longer (None)."""

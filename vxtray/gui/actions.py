@@ -7,7 +7,7 @@ and the tray as a notification.
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtGui import QAction, QFont, QKeySequence
@@ -22,9 +22,12 @@ from vxtray.core.reports.period import Cadence, machine_zone
 from vxtray.core.texts import _, plural
 from vxtray.gui.context import Context
 from vxtray.gui.glance import Glance, short_moment
-from vxtray.gui.pausing import PauseDialog
+from vxtray.gui.panel import FirstActions, first_actions
 from vxtray.gui.trouble import words
 from vxtray.gui.trying import send_and_record
+
+if TYPE_CHECKING:
+    from vxtray.gui.pausing import PauseDialog  # with the window's parts
 
 _CADENCES = (
     (Cadence.DAILY, N_("Daily report")),
@@ -40,8 +43,7 @@ _PAUSES = (
 _MORNING = time(8)
 
 
-def bold() -> QFont:
-    """Return the font of the line that matters most."""
+def _bold() -> QFont:
     font = QFont()
     font.setBold(True)
     return font
@@ -63,14 +65,15 @@ class Actions(QObject):
     page_wanted = Signal(str)
     changed = Signal()
 
-    def __init__(self, context: Context, parent: QObject | None = None) -> None:
+    def __init__(self, context: Context, parent: QObject | None = None, first: FirstActions | None = None) -> None:
+        """``first`` are those that the tray has shown since before the engine was there."""
         super().__init__(parent)
         self._context = context
         self.glance = Glance(context, self)
-        self.open = self._action(_("Open vxtray"), self.show_wanted.emit)
-        self.send_test = self._action(_("Send test e-mail"), self._send_test)
-        self.quit = self._action(_("Quit vxtray"), context.quit)
+        self._state_line, self.open, self.quit = first or first_actions(self.show_wanted.emit, context.quit, self)
+        self._state_line.setFont(_bold())
         self.quit.setShortcut(QKeySequence("Ctrl+Q"))  # the standard key is none on Windows
+        self.send_test = self._action(_("Send test e-mail"), self._send_test)
         self.resume = self._action(_("Send alert mails again"), self._resume)
         self.acknowledge = self._action(_("Acknowledge alerts"), self.acknowledge_all)
         self.next_report = self._action("", lambda: self.page_wanted.emit("reports"))
@@ -79,9 +82,6 @@ class Actions(QObject):
         self.last_critical = self._action("", self._show_last_critical)
         self.settings = self._action(_("Settings…"), lambda: self.page_wanted.emit("settings"))
         self.import_files = self._action(_("Import log files…"), self._choose_files)
-        self._state_line = QAction(self)
-        self._state_line.setEnabled(False)
-        self._state_line.setFont(bold())
         self._pausing: PauseDialog | None = None
         self._menus: list[QMenu] = []  # which nothing else may hold
         self.changed.connect(self.glance.look_again)
@@ -95,7 +95,7 @@ class Actions(QObject):
         critical = glance.last_critical_words()
         lines = {
             self._state_line: glance.words,
-            self.next_report: glance.next_report_words(),
+            self.next_report: glance.next_report_words() or _("Next report: …"),
             self.last_mail: glance.last_mail_words(),
             self.queue: glance.queue_words(),
             self.last_critical: critical or _("Last critical: none yet"),
@@ -115,18 +115,38 @@ class Actions(QObject):
     def program_menu(self, parent: QWidget | None = None) -> QMenu:
         """Return all that can be done without the window, under a line that says how everything stands."""
         menu = QMenu(_("Menu"), parent)
-        menu.addAction(self._state_line)
-        menu.addSeparator()
-        menu.addActions((self.next_report, self.last_mail, self.queue, self.last_critical))
-        menu.addSeparator()
-        menu.addAction(self.send_test)
-        menu.addMenu(self.report_menu(menu))
-        menu.addMenu(self.pause_menu(menu))
-        menu.addAction(self.acknowledge)
-        menu.addSeparator()
-        menu.addActions((self.open, self.settings, self.quit))
-        menu.aboutToShow.connect(self.glance.look_again)
+        self.fill(menu)
         return menu
+
+    def fill(self, menu: QMenu) -> None:
+        """Put ``program_menu`` into an empty menu, or around the lines of it that stand there already."""
+        there, before = set(menu.actions()), None
+        for line in reversed(self._lines(menu)):
+            if line not in there:
+                menu.insertAction(before, line)  # type: ignore[arg-type]  # none: at the end
+            before = line
+        menu.aboutToShow.connect(self.glance.look_again)
+
+    def _lines(self, menu: QMenu) -> list[QAction]:
+        def gap() -> QAction:
+            line = QAction(menu)
+            line.setSeparator(True)
+            return line
+
+        facts = (self.next_report, self.last_mail, self.queue, self.last_critical)
+        mails = (self.send_test, self.report_menu(menu).menuAction(), self.pause_menu(menu).menuAction())
+        return [
+            self._state_line,
+            gap(),
+            *facts,
+            gap(),
+            *mails,
+            self.acknowledge,
+            gap(),
+            self.open,
+            self.settings,
+            self.quit,
+        ]
 
     def report_menu(self, parent: QWidget | None = None) -> QMenu:
         """Return a menu of the three reports, to send one now."""
@@ -235,6 +255,8 @@ class Actions(QObject):
         return datetime.combine(day, _MORNING, zone)
 
     def _choose_pause(self, *, everything: bool) -> None:
+        from vxtray.gui.pausing import PauseDialog
+
         if self._pausing is not None:
             self._pausing.close()
         dialog = PauseDialog(self._tomorrow(), self._context.service.clock, everything=everything)

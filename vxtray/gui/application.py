@@ -1,51 +1,48 @@
 """The QApplication, its hooks, and when it ends. The main thread.
 
-``Desktop`` is made first, since the engine needs its bridge; ``open`` then builds window and tray over the engine.
+``Desktop`` is made first, since the engine needs its bridge. ``appear`` shows the icon with a first menu, which wants
+nothing but Qt; ``open`` then builds the full menu and the window over the engine.
 The program is never out of reach: where no tray leads back to the window, the window is shown.
 """
 
-import contextlib
 import logging
-import signal
-import socket
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QSocketNotifier, QTimer, QTranslator, Slot
-from PySide6.QtGui import QSessionManager
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtWidgets import QApplication, QMenu
 
 from vxtray import __version__
 from vxtray.core import texts
 from vxtray.core.clockwatch import ClockWatch
-from vxtray.core.settings.model import Change
+from vxtray.core.settings.glimpse import Glimpse
 from vxtray.core.texts import _
-from vxtray.gui.actions import Actions
-from vxtray.gui.at_login import AtLogin
-from vxtray.gui.bridge import Bridge
-from vxtray.gui.context import Context
-from vxtray.gui.icons import app_icon
-from vxtray.gui.leaving import Leaving
-from vxtray.gui.notification_server import Note
-from vxtray.gui.theme import theme
-from vxtray.gui.tray import Tray, missing_words
-from vxtray.gui.trouble import Hooks
+from vxtray.gui.icons import TrayState, app_icon, panel_scheme, tray_icon
+from vxtray.gui.panel import FirstActions, PanelIcon, first_actions
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # loaded beside the event loop, for ``open``; of Qt, names whose many constants take long to make
+    from PySide6.QtCore import QTranslator
+    from PySide6.QtGui import QSessionManager
+
+    from vxtray.core.settings.model import Change
+    from vxtray.gui.actions import Actions
+    from vxtray.gui.at_login import AtLogin
+    from vxtray.gui.bridge import Bridge
+    from vxtray.gui.context import Context
+    from vxtray.gui.ending import EndingSignals
+    from vxtray.gui.leaving import Leaving
     from vxtray.gui.main_window import MainWindow
+    from vxtray.gui.theme import Preference
+    from vxtray.gui.tray import Tray
+    from vxtray.gui.trouble import Hooks
 
 log = logging.getLogger(__name__)
 
 #: How often it is looked whether an open dialog is closed, so that another language can be taken over.
 _AGAIN_MS = 300
-
-#: What the system ends a program with; the last one when its terminal goes, where there are terminals.
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
-
-_HINTED = "hint-tray"  # once told that the window is not the program
 
 
 class Desktop(QObject):
@@ -54,6 +51,8 @@ class Desktop(QObject):
     #: How long a program without a window on the screen waits for a tray before it shows the window instead.
     panel_seconds = 20.0
 
+    _second_step_wanted = Signal()
+
     def __init__(self) -> None:
         super().__init__()
         QApplication.setApplicationName("vxtray")
@@ -61,13 +60,12 @@ class Desktop(QObject):
         QApplication.setDesktopFileName("vxtray")
         existing = QApplication.instance()
         self.app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
-        self.app.setWindowIcon(app_icon())
         self.app.setQuitOnLastWindowClosed(False)
-        self.bridge = Bridge()
-        self._hooks = Hooks(self.bridge)
-        self._hooks.install()
+        self._hooks: Hooks | None = None
+        self._second_step: Callable[[], None] = lambda: None
+        self._second_step_wanted.connect(self._take_second_step)
         self._translator: QTranslator | None = None
-        #: Made when it is first shown: it costs ten times as much as everything else of a hidden start.
+        #: Made when it is first shown, and without pages until there is an engine.
         self.window: MainWindow | None = None
         self.tray: Tray | None = None
         self._at_login: AtLogin | None = None
@@ -77,55 +75,92 @@ class Desktop(QObject):
         self._clock = ClockWatch()
         self._out_of_reach = QTimer(self, singleShot=True)
         self._out_of_reach.timeout.connect(self._come_into_reach)
-        self._signals: tuple[socket.socket, socket.socket] | None = None
-        self._wakes: QSocketNotifier | None = None
-        self._handlers: dict[int, Any] = {}
-        self._heard: set[int] = set()
+        self._signals: EndingSignals | None = None
         self._leaving: Leaving | None = None
         self._unwanted = False
+        self._running = False
+        self._seen = Glimpse(set_up=True)
+        self._panel: PanelIcon | None = None
+        self._first: FirstActions | None = None
+        #: True where the window is to be seen, for one reason or another.
+        self.window_wanted = False
+        self._stop: Callable[[], None] = lambda: None
+        self._hurry: Callable[[], None] = lambda: None
 
-    def open(self, context: Context, *, hidden: bool, watch_seconds: float) -> None:
+    def appear(self, seen: Glimpse, *, hidden: bool) -> None:
+        """Show the icon with a first menu, and the window's frame unless ``hidden``; ``seen`` is of the settings."""
+        self._seen = seen
+        if not hidden:
+            self.show_window()
+        self._first = first_actions(self.show_window, self.quit, self)
+        self._first.state.setText(_("Starting…"))
+        menu = QMenu(_("Menu"))
+        menu.addActions(self._first)
+        dark = _looks_dark() if seen.theme == "auto" else seen.theme == "dark"
+        self._panel = PanelIcon(menu)
+        self._panel.show_picture(tray_icon(TrayState.OFFLINE, panel_scheme(dark=dark)))
+        self._panel.show_tip(f"vxtray – {self._first.state.text()}")
+        self._panel.clicked.connect(self.show_window)
+        self._panel.begin()
+
+    @cached_property
+    def bridge(self) -> "Bridge":
+        """The way between threads, and with it the hooks that catch what nobody else does."""
+        from vxtray.gui.bridge import Bridge
+        from vxtray.gui.trouble import Hooks
+
+        made = Bridge()
+        self._hooks = Hooks(made)
+        self._hooks.install()
+        return made
+
+    def take_second_step(self, step: Callable[[], None]) -> None:
+        """Run, on this thread and once its event loop runs, what builds the engine. Once, from any thread."""
+        self._second_step = step
+        self._second_step_wanted.emit()
+
+    @Slot()
+    def _take_second_step(self) -> None:
+        self._second_step()
+
+    def later(self, milliseconds: int, call: Callable[[], None]) -> None:
+        """Run something after a while; 0: in the event loop's next turn."""
+        QTimer.singleShot(milliseconds, call)
+
+    def open(self, context: "Context", *, hidden: bool, watch_seconds: float) -> None:
         """Build window and tray; ``hidden`` keeps the window away where a tray can bring it back."""
+        from vxtray.gui.at_login import AtLogin
+        from vxtray.gui.leaving import Leaving
+        from vxtray.gui.theme import theme
+
         self._context = context
+        self._leaving = Leaving(self.bridge, self._end, self._cut_off, lambda: context.service.sending)
+        self._leaving.finished.connect(self._ended)
         theme().set_preference(context.model.current.general.theme)
-        self._hooks.logs = context.profile.logs
+        if self._hooks is not None:
+            self._hooks.logs = context.profile.logs
         self._build()
         self._at_login = AtLogin(context, self)
+        self._begin_window()
         context.model.subscribe(self._settings_changed)
         self._watch.timeout.connect(self._look)
         self._watch.start(round(watch_seconds * 1000))
-        self._heed_signals()
+        self.heed_signals()
         for asked in (self.app.commitDataRequest, self.app.saveStateRequest):
             asked.connect(self._session_ends)
-        if not hidden:
-            self.show_window()
+        if self.window_wanted or (not hidden and self.window is None):
+            if not self.made_window().isVisible():  # else it was raised, and may stand behind others by now
+                self.show_window()
             self.made_window().welcome()
         elif not self.tray_present:  # started with the session, the panel may still be on its way
             self._tray_changed()
 
-    def _heed_signals(self) -> None:
-        """End when the system asks; Python's handlers run between byte codes only, so a byte wakes the event loop."""
-        reading, writing = self._signals = socket.socketpair()
-        for end in self._signals:
-            end.setblocking(False)
-        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-        self._wakes = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read, self)
-        self._wakes.activated.connect(self._woken)
-        for number in _ENDING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-                self._handlers[number] = signal.signal(number, self._signalled)
+    def heed_signals(self) -> None:
+        """End in order when the system asks; before this, with nothing begun, its own way to end a process will do."""
+        if self._signals is None:
+            from vxtray.gui.ending import EndingSignals
 
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        """End; only the same signal again hurries, since a session may send different ones at once."""
-        if number in self._heard or self._leaving is None or not self._leaving.begun:
-            self.quit()
-        self._heard.add(number)
-
-    @Slot()
-    def _woken(self) -> None:
-        if self._signals is not None:
-            with contextlib.suppress(BlockingIOError):
-                self._signals[0].recv(4096)  # the handler itself runs now, or did already
+            self._signals = EndingSignals(self.quit, lambda: bool(self._leaving and self._leaving.begun), self)
 
     @Slot()
     def _look(self) -> None:
@@ -139,22 +174,29 @@ class Desktop(QObject):
                 if self._actions is not None:
                     self._actions.glance.look_again()
 
-    @Slot(QSessionManager)
-    def _session_ends(self, session: QSessionManager) -> None:
+    def _session_ends(self, session: "QSessionManager") -> None:
         """Never hold a logout up: nothing is unsaved, and what is under way ends with the signal that follows.
 
         The session must not start the program again beside the entry that does so at login.
         """
+        from PySide6.QtGui import QSessionManager
+
         session.setRestartHint(QSessionManager.RestartHint.RestartNever)
 
     def _build(self) -> None:
         """Make the actions and the tray, and the window or all that is in it, in the language of now."""
+        from vxtray.gui.actions import Actions
+        from vxtray.gui.tray import Tray
+
         assert self._context is not None
         self._translate_qt()
-        self._actions = Actions(self._context, self)
-        self.tray = Tray(self._context, self._actions)
+        panel, first, self._panel, self._first = self._panel, self._first, None, None
+        if panel is not None:
+            panel.clicked.disconnect(self.show_window)  # as the tray does now
+        self._actions = Actions(self._context, self, first)
+        self.tray = Tray(self._context, self._actions, panel)
         self.tray.changed.connect(self._tray_changed)
-        if self.window is not None:
+        if self.window is not None and self.window.begun:
             self.window.speak_anew(self._actions)
         self._actions.show_wanted.connect(self.show_window)
         self._actions.page_wanted.connect(self._show_page)
@@ -163,12 +205,21 @@ class Desktop(QObject):
         """Return the window, made now where it was never shown."""
         if self.window is None:
             from vxtray.gui.main_window import MainWindow
+            from vxtray.gui.theme import theme
 
-            assert self._context is not None
-            assert self._actions is not None
-            self.window = MainWindow(self._context, self._actions, lambda: self.tray_present, self._at_login)
-            self.window.put_away.connect(self._hint)
+            if self._context is None:
+                theme().set_preference(cast("Preference", self._seen.theme))
+            self.app.setWindowIcon(app_icon())
+            self.window = MainWindow(lambda: self.tray_present, self.quit)
+            self.window.sidebar.setVisible(self._seen.set_up)  # the assistant has no use for it
+            self.window.put_away.connect(self._put_away)
+            self._begin_window()
         return self.window
+
+    def _begin_window(self) -> None:
+        """Give the window its pages, as soon as there is both it and the engine."""
+        if self.window is not None and self._context is not None and self._actions is not None:
+            self.window.begin(self._context, self._actions, self._at_login)
 
     @Slot(str)
     def _show_page(self, key: str) -> None:
@@ -178,6 +229,8 @@ class Desktop(QObject):
 
     def _translate_qt(self) -> None:
         """Let Qt's own words (file dialogs, context menus) speak the same language."""
+        from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
+
         language = texts.current()
         QLocale.setDefault(QLocale(language))
         if self._translator is not None:
@@ -186,7 +239,9 @@ class Desktop(QObject):
         if self._translator.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
             self.app.installTranslator(self._translator)
 
-    def _settings_changed(self, change: Change) -> None:
+    def _settings_changed(self, change: "Change") -> None:
+        from vxtray.gui.theme import theme
+
         theme().set_preference(change.after.general.theme)
         if "general.language" in change.keys:
             QTimer.singleShot(0, self._rebuild)  # not from within a control that is about to go
@@ -194,7 +249,9 @@ class Desktop(QObject):
     @Slot()
     def _rebuild(self) -> None:
         """Take over another language, once no dialog is open any more that holds what a person typed."""
-        if self.window is not None and _holds_input():
+        from vxtray.gui.anew import holds_input
+
+        if self.window is not None and holds_input():
             QTimer.singleShot(_AGAIN_MS, self, self._rebuild)
             return
         if self.tray is not None:
@@ -207,7 +264,8 @@ class Desktop(QObject):
 
     @Slot()
     def show_window(self) -> None:
-        """Raise the window."""
+        """Raise the window; before there is an engine, only its frame."""
+        self.window_wanted = True
         self.made_window().raise_window()
 
     @Slot()
@@ -221,49 +279,47 @@ class Desktop(QObject):
     def _come_into_reach(self) -> None:
         """Show the window where nothing else leads back to it, and say why."""
         if not self.tray_present and (self.window is None or not self.window.isVisible()):
+            from vxtray.gui.tray import missing_words
+
             self.show_window()
             if self._actions is not None:
                 self._actions.told.emit(missing_words(), True)
 
     @Slot()
-    def _hint(self) -> None:
-        """Tell once that the program goes on without its window."""
-        context = self._context
-        if context is None or not context.model.current.desktop.notifications:
-            return
-        outbox = context.service.outbox
-
-        def told_before() -> bool:
-            before = bool(outbox.fact(_HINTED))
-            outbox.set_fact(_HINTED, "told")
-            return before
-
-        def done(before: bool) -> None:
-            if not before and self.tray is not None:
-                text = _(
-                    "Reports and alerts are sent as before. To end vxtray, choose “Quit vxtray” in its icon’s menu."
-                )
-                self.tray.notifier.show(Note(key="hint", title=_("vxtray goes on in the tray"), text=text))
-
-        context.bridge.run(told_before, done, lambda _error: None, owner=self)
+    def _put_away(self) -> None:
+        self.window_wanted = False
+        if self.tray is not None:
+            self.tray.hint()
 
     @property
     def tray_present(self) -> bool:
         """True where an icon in the tray leads back to the window."""
-        return self.tray is not None and self.tray.present
+        if self.tray is not None:
+            return self.tray.present
+        return self._panel is not None and self._panel.present
 
     def quit(self) -> None:
         """End the program, as soon as what it has in hand is finished; a second time, without waiting for that."""
-        if self._leaving is None:  # not running yet
-            self._unwanted = True
+        self._unwanted = True
+        if not self._running:
+            return
+        if self._leaving is None:  # nothing is in hand yet
+            self._withdraw()
+            self.app.exit()
             return
         if not self._leaving.begun:
             self._withdraw()
         self._leaving.begin()
 
-    def quit_soon(self) -> None:
-        """End the program as soon as it runs."""
-        QTimer.singleShot(0, self.quit)
+    @property
+    def ending(self) -> bool:
+        """True once a person or the system wanted the program to end."""
+        return self._unwanted
+
+    def give_up(self) -> None:
+        """End the program that could not be started."""
+        self._withdraw()
+        self.app.exit(1)
 
     def run(self, stop: Callable[[], None] = lambda: None, hurry: Callable[[], None] = lambda: None) -> int:
         """Run until ``quit`` and return the exit status; afterwards nothing of Qt is used any more.
@@ -271,18 +327,31 @@ class Desktop(QObject):
         ``stop`` ends the engine, once, in at most some seconds; ``hurry`` gives up what it still waits for. Both may be
         called from any thread.
         """
-        self._leaving = Leaving(self.bridge, stop, hurry, lambda: bool(self._context and self._context.service.sending))
-        self._leaving.finished.connect(self._ended)
-        self.app.aboutToQuit.connect(self._leaving.wait)  # Windows ends the process right after it at a logout
+        self._stop, self._hurry, self._running = stop, hurry, True
+        self.app.aboutToQuit.connect(self._wait)  # Windows ends the process right after it at a logout
         if self._unwanted:
-            self.quit_soon()
+            self.later(0, self.quit)
         try:
             return self.app.exec()
         finally:
-            self.app.aboutToQuit.disconnect(self._leaving.wait)
+            self.app.aboutToQuit.disconnect(self._wait)
             self._withdraw()
-            self._leaving.wait()
+            self._wait()
             self.close()
+
+    def _end(self) -> None:
+        self._stop()
+
+    def _cut_off(self) -> None:
+        self._hurry()
+
+    @Slot()
+    def _wait(self) -> None:
+        """Wait until the engine has ended; the start of it ends in an instant."""
+        if self._leaving is not None:
+            self._leaving.wait()
+        else:
+            self._stop()
 
     @Slot()
     def _ended(self) -> None:
@@ -292,6 +361,8 @@ class Desktop(QObject):
         """Take everything off the screen."""
         self._watch.stop()
         self._out_of_reach.stop()
+        if self._panel is not None:
+            self._panel.hide()
         if self.tray is not None:
             self.tray.hide()
         if self._actions is not None:
@@ -302,18 +373,13 @@ class Desktop(QObject):
     def close(self) -> None:
         """Take window and tray away and leave no thread behind."""
         self._withdraw()
-        self.bridge.stop()
-        self._hooks.remove()
+        if self._hooks is not None:
+            self.bridge.stop()
+            self._hooks.remove()
         if self._translator is not None:
             self.app.removeTranslator(self._translator)
         if self._signals is not None:
-            if self._wakes is not None:
-                self._wakes.setEnabled(False)
-            signal.set_wakeup_fd(-1)
-            for number, before in self._handlers.items():
-                signal.signal(number, before)
-            for end in self._signals:
-                end.close()
+            self._signals.remove()
             self._signals = None
 
     def picture(self, path: Path, then: Callable[[], None]) -> None:
@@ -326,7 +392,7 @@ class Desktop(QObject):
         QTimer.singleShot(600, grab)
 
 
-def _holds_input() -> bool:
-    from vxtray.gui.main_window import holds_input
-
-    return holds_input()
+def _looks_dark() -> bool:
+    """Return whether windows are drawn light on dark; the scheme itself is asked for later, at a higher price."""
+    palette = QApplication.palette()
+    return palette.windowText().color().lightness() > palette.window().color().lightness()

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from vxtray.core.autostart import Autostart, AutostartFailed
 from vxtray.core.errors import VxtrayError
 from vxtray.core.settings.model import Change
-from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
+from vxtray.gui.following import follow
 
 log = logging.getLogger(__name__)
 

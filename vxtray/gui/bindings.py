@@ -14,7 +14,20 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSpinBox, Q
 from vxtray.core.errors import VxtrayError
 from vxtray.core.settings.keys import split_list, typed_value
 from vxtray.core.settings.model import Change, SettingsModel
+from vxtray.gui.following import follow
 from vxtray.gui.widgets import ToggleRow
+
+__all__ = [
+    "Told",
+    "bind_choice",
+    "bind_list",
+    "bind_number",
+    "bind_row",
+    "bind_text",
+    "bind_time",
+    "bind_toggle",
+    "follow",
+]
 
 T = TypeVar("T")
 
@@ -22,15 +35,6 @@ T = TypeVar("T")
 Told = Callable[[VxtrayError | None], None]
 
 _TYPING_MS = 500
-
-
-def follow(owner: QObject, model: SettingsModel, listener: Callable[[Change], None]) -> None:
-    """Call a listener after each change of the settings for as long as its owner lives.
-
-    A window that was replaced (another language) must not be called any more.
-    """
-    undo = model.subscribe(listener)
-    owner.destroyed.connect(lambda _owner: undo())
 
 
 class _Binding(QObject):

@@ -11,18 +11,23 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 from shiboken6 import isValid
 
 from vxtray.core.errors import VxtrayError
-from vxtray.core.mail.transport import Cutoff
-from vxtray.core.notices import Notice
+
+if TYPE_CHECKING:  # the bridge is there before the engine is loaded
+    from vxtray.core.mail.transport import Cutoff
+    from vxtray.core.notices import Notice
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: What is brought at once; then the window has its turn, to paint and to answer.
+_TURN_SECONDS = 0.01
 
 _STOP_SECONDS = 3.0
 _CUT_SECONDS = 1.0
@@ -74,8 +79,10 @@ class Bridge(QObject):
         self._waits = _Lane("vx-wait", 2, self._stopping)
         self._cutoffs: weakref.WeakSet[Cutoff] = weakref.WeakSet()
         self._arrived.connect(self._drain, Qt.ConnectionType.QueuedConnection)
+        self._later = QTimer(self, singleShot=True)  # a signal would come within the same turn of the event loop
+        self._later.timeout.connect(self._drain)
 
-    def post(self, notice: Notice) -> None:
+    def post(self, notice: "Notice") -> None:
         """Bring a notice to the GUI thread."""
         self.call(lambda: self.noticed.emit(notice))
 
@@ -90,7 +97,12 @@ class Bridge(QObject):
     @Slot()
     def _drain(self) -> None:
         self._woken.clear()
+        until = time.perf_counter() + _TURN_SECONDS
         while not self._inbox.empty():
+            if time.perf_counter() > until:
+                self._woken.set()
+                self._later.start(0)
+                return
             action = self._inbox.get_nowait()
             try:
                 action()
@@ -131,8 +143,10 @@ class Bridge(QObject):
 
         (self._reads if quick else self._waits if waits else self._work).put(task)
 
-    def cutoff(self) -> Cutoff:
+    def cutoff(self) -> "Cutoff":
         """Return what ends a conversation with the mail server; ``stop`` uses it too. GUI thread only."""
+        from vxtray.core.mail.transport import Cutoff
+
         made = Cutoff()
         self._cutoffs.add(made)
         if self._stopping.is_set():

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QVBoxLayout,
 from vxtray.core.credentials import redact
 from vxtray.core.revision import version_line
 from vxtray.core.texts import _, plural
+from vxtray.gui.icons import app_icon
 from vxtray.gui.widgets import button, plain_label, primary_button
 
 #: Faults that differ; of more, the log tells.
@@ -48,6 +49,7 @@ class CrashDialog(QDialog):
         self._closed: dict[str, float] = {}
         self.setObjectName("crash")
         self.setWindowTitle(_("vxtray met a fault"))
+        self.setWindowIcon(app_icon())
         self.setModal(False)
         self.said = plain_label("", "strong")
         self.report = QPlainTextEdit()

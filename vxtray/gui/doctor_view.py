@@ -17,6 +17,7 @@ from vxtray.core.mail.transcript import Transcript
 from vxtray.core.settings.tree import Auth, Smtp
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
+from vxtray.gui.guide.window import open_guide, topic_for
 from vxtray.gui.icons import IconLabel
 from vxtray.gui.sign_in_words import button_words, provider_for
 from vxtray.gui.theme import theme
@@ -129,6 +130,10 @@ class DoctorView(Card):
         """Show a step."""
         self._add(_Row.of_step(step, self._links(step)))
 
+    def add_finding(self, title: str, detail: str, advice: str = "", *, good: bool) -> None:
+        """Show a step of another check."""
+        self._add(_Row("good" if good else "danger", title, detail, advice))
+
     @Slot(list)
     def add_warnings(self, found: list[Junk]) -> None:
         """Show what makes mail look like junk."""
@@ -147,7 +152,9 @@ class DoctorView(Card):
         """Show one sentence instead of steps."""
         self._clear()
         first, _newline, rest = text.partition("\n")
-        self._steps.addWidget(_Row("good" if good else "danger", "", first, rest))
+        topic = "" if good else topic_for(first)
+        links = [self._link(_("Help on this error"), lambda: open_guide(topic, self))] if topic else []
+        self._steps.addWidget(_Row("good" if good else "danger", "", first, rest, links=links))
         self.show()
 
     def say_error(self, error: Exception) -> None:
@@ -183,6 +190,8 @@ class DoctorView(Card):
             found.append(self._link(button_words(provider_for(self._smtp), again=again), self.sign_in_wanted.emit))
         if isinstance(step.fault, MailError):
             found.append(self._copier(_("Copy a note for the administrator"), self._note(step.fault)))
+        if topic := topic_for(step.detail.in_language(texts.current())):
+            found.append(self._link(_("Help on this error"), lambda: open_guide(topic, self)))
         if self._transcript is not None:
             transcript = self._transcript
             found.append(self._copier(_("Copy the conversation"), transcript.text))

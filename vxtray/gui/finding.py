@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.mail.transport import Cutoff
-from vxtray.core.settings.tree import Smtp, is_address
+from vxtray.core.settings.tree import Smtp
+from vxtray.core.settings.wellformed import is_address
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
 from vxtray.gui.icons import IconLabel
@@ -53,7 +54,9 @@ class Finder(QWidget):
         self.search.clicked.connect(self._search)
         line = QHBoxLayout()
         line.setSpacing(8)
-        line.addWidget(label_for(self.address, _("E-mail address")))
+        self.label = label_for(self.address, _("E-mail address"))
+        line.addWidget(self.label)
+        line.addSpacing(8)  # as far as in a form
         line.addWidget(self.address, 1)
         line.addWidget(self.search)
         self.results = Card()

@@ -1,6 +1,7 @@
 """How everything stands, as the tray, its menu and the overview show it.
 
-GUI thread only; what alerts and mails there are is asked on ``vx-read``.
+GUI thread only; what alerts and mails there are is asked on ``vx-read``, and pages take it from here: what the window's
+thread asked of the file of mails itself could wait there for a thread that is short of time.
 Whatever the engine tells is shown 150 ms later at the latest, and looked at again every half a minute.
 """
 
@@ -23,21 +24,24 @@ from vxtray.core.mail.outbox import Entry
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.render import Reader
 from vxtray.core.mail.verdicts import NO_NETWORK
-from vxtray.core.notices import AlertsRaised, IncidentsChanged, MailSettled, QueueChanged
+from vxtray.core.notices import AlertsRaised, EventsStored
 from vxtray.core.reports.period import Cadence, machine_zone
+from vxtray.core.settings.tree import Smtp
 from vxtray.core.texts import N_, _, plural
 from vxtray.core.troubles import Trouble
-from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
+from vxtray.gui.following import follow
 from vxtray.gui.icons import TrayState
 from vxtray.gui.steady import Sight, Steady
 
 if TYPE_CHECKING:
+    from vxtray.core.postroom import Waiting
     from vxtray.core.service import Service
 
 #: Events may be stored fifty times a second; what is told meanwhile is shown at once.
 _NEWS_MS = 150
 _REFRESH_MS = 30_000
+_AGAIN_MS = 1_000
 
 #: More than the mails of a day, by the usual cap.
 _LETTERS = 500
@@ -46,7 +50,7 @@ _LETTERS = 500
 _TITLE, _PLACE, _SUBJECT = 36, 60, 40
 
 #: Troubles that want a look while everything goes on: the first word of ``Trouble.what``.
-_MINOR = frozenset({"silent", "disk", "set-aside", "salvaged", "control"})
+_MINOR = frozenset({"silent", "disk", "set-aside", "salvaged", "control", "folder"})
 
 _CADENCES = {Cadence.DAILY: N_("daily"), Cadence.WEEKLY: N_("weekly"), Cadence.MONTHLY: N_("monthly")}
 
@@ -66,12 +70,19 @@ class AlertsNow(msgspec.Struct, frozen=True):
 
 
 class MailNow(msgspec.Struct, frozen=True):
-    """What is known of mail: the reports to come, the mail that was settled last, how many wait and were given up."""
+    """What is known of mail: the reports to come, the mail that was settled last, how many wait and were given up.
 
-    next_reports: dict[Cadence, datetime] = {}
+    ``proven_at`` is when the server of ``smtp`` last accepted one; ``waiting`` is why those that wait do.
+    """
+
+    next_reports: dict[Cadence, datetime] = {}  # without those that are off
     last: Entry | None = None
     queued: int = 0
+    held: int = 0
     failed: int = 0
+    proven_at: datetime | None = None
+    waiting: "Waiting | None" = None
+    smtp: Smtp | None = None
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -84,7 +95,7 @@ def _ask(service: "Service") -> _Known:
     storms = tuple(one for one in alerts.open_incidents() if one.shape in {Shape.STORM, Shape.WIDE})
     midnight = service.clock().astimezone(machine_zone()).replace(hour=0, minute=0, second=0, microsecond=0)
     today = [letter for letter in alerts.letters(_LETTERS) if letter.at >= midnight]
-    counts = outbox.counts()
+    counts, smtp = outbox.counts(), service.settings.smtp
     return _Known(
         AlertsNow(
             alerts.unacknowledged(),
@@ -98,13 +109,17 @@ def _ask(service: "Service") -> _Known:
             {cadence: moment for cadence, moment in service.next_reports().items() if moment is not None},
             outbox.last_settled(),
             counts["queued"],
+            counts["held"],
             counts["failed"],
+            service.proven_at(),
+            service.mail_waiting() if counts["queued"] else None,
+            smtp,
         ),
     )
 
 
 class Glance(QObject):
-    """The state: ``shape`` and ``words`` for the tray; ``alerts`` and ``mail`` as last known.
+    """The state: ``shape`` and ``words`` for the tray; ``alerts`` and ``mail`` as last known, once ``asked``.
 
     ``beneath`` is what is wrong with vxtray itself while alerts come first, else "".
 
@@ -117,7 +132,7 @@ class Glance(QObject):
         super().__init__(parent)
         self._context = context
         self.shape, self.words, self.beneath = TrayState.OFFLINE, "", ""
-        self.alerts, self.mail = AlertsNow(), MailNow()
+        self.alerts, self.mail, self.asked = AlertsNow(), MailNow(), False
         self._trying = 0
         self._unnoted = 0  # alerts that made no incident, since no mail can tell them
         self.steady = Steady()
@@ -132,7 +147,7 @@ class Glance(QObject):
         self._refreshing.timeout.connect(self.look_again)
         self._refreshing.start()
         context.bridge.noticed.connect(self._noticed)
-        follow(self, context.model, lambda _change: self.refresh())
+        follow(self, context.model, lambda _change: self.look_again())
         self.refresh()
         self._soon.start(0)
 
@@ -143,7 +158,9 @@ class Glance(QObject):
                 self._stale = True
                 if severity.rank >= Severity.HIGH.rank and not self._context.service.settings.ready:
                     self._unnoted += count
-            case IncidentsChanged() | MailSettled() | QueueChanged():
+            case EventsStored():
+                pass  # what matters of them is told by itself
+            case _:
                 self._stale = True
         if not self._soon.isActive() and not self._stopped:
             self._soon.start(_NEWS_MS)
@@ -167,11 +184,14 @@ class Glance(QObject):
             self.alerts = msgspec.structs.replace(
                 known.alerts, unacknowledged=known.alerts.unacknowledged + self._unnoted
             )
-            self.mail = known.mail
+            self.mail, self.asked = known.mail, True
             self._look()  # it may have become stale meanwhile
 
         def failed(_error: Exception) -> None:
             self._looking = False  # what is wrong with the store stands on the overview
+            if not self.asked:  # the first answer must not be missing for half a minute
+                self._stale = True
+                self._soon.start(_AGAIN_MS)
 
         self._context.bridge.run(lambda: _ask(service), done, failed, owner=self, quick=True)
 
@@ -189,7 +209,12 @@ class Glance(QObject):
     def try_out(self, *, begins: bool) -> None:
         """A mail that a person sends by hand is on its way, or its outcome is known."""
         self._trying += 1 if begins else -1
-        self.refresh()
+        self.look_again()
+
+    @property
+    def proven_at(self) -> datetime | None:
+        """When a mail was last accepted with the server and user in force, None where that is not known."""
+        return self.mail.proven_at if self.mail.smtp == self._context.service.settings.smtp else None
 
     @Slot()
     def refresh(self) -> None:
@@ -232,7 +257,9 @@ class Glance(QObject):
             return Sight(TrayState.SENDING, _("Sending mail"))
         if troubles:
             return Sight(TrayState.ATTENTION, texts.title(troubles[0].error))
-        if service.proven_at() is None:
+        if not self.asked:
+            return Sight(TrayState.OK, _("Starting…"))
+        if self.proven_at is None:
             return Sight(TrayState.OK, _("Set up, but not tried yet"))
         return Sight(TrayState.OK, _("Everything is working"))
 
@@ -251,8 +278,10 @@ class Glance(QObject):
         return _("Last critical: {what} ({when})", what=one_line(what, _PLACE), when=when)
 
     def next_report_words(self) -> str:
-        """Return Next report: 24 Nov 08:00 (daily)."""
+        """Return Next report: 24 Nov 08:00 (daily); "" while it is not known yet."""
         coming = self.mail.next_reports
+        if not self.asked:
+            return ""
         if not coming:
             return _("Next report: none is switched on")
         first = min(coming.values())

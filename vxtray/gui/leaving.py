@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QVBoxLayout
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
 from vxtray.gui.icons import app_icon
-from vxtray.gui.widgets import button, plain_label
 
 #: What is over before a person would read of it is not told.
 _NOTE_MS = 600
@@ -27,6 +26,8 @@ class LeavingNote(QDialog):
     hurried = Signal()
 
     def __init__(self, *, sending: bool) -> None:
+        from vxtray.gui.widgets import button, plain_label  # seldom wanted: most ends need no note
+
         super().__init__()
         self.setObjectName("leaving")
         self.setWindowTitle("vxtray")

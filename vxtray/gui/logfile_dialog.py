@@ -9,10 +9,12 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QDialog, QFileDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from vxtray.core.errors import N_, SettingsInvalid, VxtrayError
-from vxtray.core.settings.tree import LogFile, is_zone
+from vxtray.core.settings.tree import LogFile
+from vxtray.core.settings.wellformed import is_zone
 from vxtray.core.sources.preview import Preview
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.lines_view import LinesView, read_file, summary_of
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
@@ -58,6 +60,7 @@ class LogFileDialog(QDialog):
         self.lines = LinesView()
         self.lines.hide()
         self._lay_out()
+        help_key(self, "sources")
         self._load(file or LogFile(path=""))
 
     def _make_fields(self) -> None:

@@ -1,103 +1,129 @@
-"""The frame around the pages. Closing hides it where a tray is there to come back from, and quits where none is."""
+"""The frame around the pages. Closing hides it where a tray is there to come back from, and quits where none is.
+
+It can be shown before there is an engine, so it imports little: ``begin`` gives it its pages, each of which is imported
+and made when it is first shown.
+"""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from PySide6.QtCore import QEvent, QLocale, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QLocale, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
-from PySide6.QtWidgets import (
-    QApplication,
-    QDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QMainWindow,
-    QPlainTextEdit,
-    QScrollBar,
-    QStackedWidget,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QWidget
 
 from vxtray.core import texts
-from vxtray.core.store import EventQuery
 from vxtray.core.texts import _
-from vxtray.gui.actions import Actions
-from vxtray.gui.at_login import AtLogin
-from vxtray.gui.context import Context
+from vxtray.gui.anew import scroll_when_laid_out
 from vxtray.gui.icons import app_icon
-from vxtray.gui.pages.alerts import AlertsPage
-from vxtray.gui.pages.alerts_words import unacknowledged_words
-from vxtray.gui.pages.events import EventsPage
-from vxtray.gui.pages.help import HelpPage
-from vxtray.gui.pages.history import HistoryPage
-from vxtray.gui.pages.history_words import lost_words
-from vxtray.gui.pages.mail_server import MailServerPage
-from vxtray.gui.pages.overview import OverviewPage
-from vxtray.gui.pages.reports import ReportsPage
-from vxtray.gui.pages.settings import SettingsPage
-from vxtray.gui.pages.shortcuts import native
-from vxtray.gui.pages.sources import SourcesPage
+from vxtray.gui.keyboard import native
+from vxtray.gui.sidebar import NavItem, SideBar
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Kind, NavItem, Page, SideBar
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only ``begin`` needs
+    from vxtray.core.store import EventQuery
+    from vxtray.gui.actions import Actions
     from vxtray.gui.assistant.frame import Assistant
+    from vxtray.gui.at_login import AtLogin
+    from vxtray.gui.context import Context
+    from vxtray.gui.pages.alerts import AlertsPage
+    from vxtray.gui.pages.all_pages import Pages
+    from vxtray.gui.pages.events import EventsPage
+    from vxtray.gui.pages.help import HelpPage
+    from vxtray.gui.pages.history import HistoryPage
+    from vxtray.gui.pages.mail_server import MailServerPage
+    from vxtray.gui.pages.overview import OverviewPage
+    from vxtray.gui.pages.reports import ReportsPage
+    from vxtray.gui.pages.settings import SettingsPage
+    from vxtray.gui.pages.sources import SourcesPage
+    from vxtray.gui.widgets import Page
 
+P = TypeVar("P", bound="Page")
+
+#: How long after the first page the modules of the others are loaded, beside the event loop.
+_LOAD_MS = 1500
+
+#: What the guide says about each page.
+_TOPICS = {
+    "overview": "first-steps",
+    "assistant": "first-steps",
+    "alerts": "alerts",
+    "reports": "reports",
+    "events": "sources",
+    "sources": "sources",
+    "mail_server": "mail-server",
+    "history": "trouble",
+    "settings": "backup",
+    "help": "index",
+}
 #: The pages of what ``go_to`` knows besides them.
 _PAGE_OF = {"edit_smtp": "mail_server", "sign_in": "mail_server", "lost": "history", "event": "events"}
 
 
+class _PageOf(Generic[P]):
+    """A page as an attribute of the window, made when it is first asked for."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._key = name
+
+    def __get__(self, window: "MainWindow", _owner: type) -> P:
+        return cast("P", window.pages[self._key])
+
+
 class MainWindow(QMainWindow):
-    """Sidebar and pages.
+    """Sidebar and pages, which are there from ``begin`` on.
 
     Signals: ``put_away()`` when it was closed, and the program goes on in the tray.
     """
 
     put_away = Signal()
 
-    def __init__(
-        self,
-        context: Context,
-        actions: Actions,
-        stays_in_tray: Callable[[], bool],
-        at_login: AtLogin | None = None,
-    ) -> None:
-        """``at_login`` is who keeps the session's entry, where there is one already."""
+    overview: "_PageOf[OverviewPage]" = _PageOf()
+    alerts: "_PageOf[AlertsPage]" = _PageOf()
+    reports: "_PageOf[ReportsPage]" = _PageOf()
+    events: "_PageOf[EventsPage]" = _PageOf()
+    sources: "_PageOf[SourcesPage]" = _PageOf()
+    mail_server: "_PageOf[MailServerPage]" = _PageOf()
+    history: "_PageOf[HistoryPage]" = _PageOf()
+    settings: "_PageOf[SettingsPage]" = _PageOf()
+    help: "_PageOf[HelpPage]" = _PageOf()
+
+    def __init__(self, stays_in_tray: Callable[[], bool], end: Callable[[], None]) -> None:
+        """``end`` ends the program where it does not stay in the tray."""
         super().__init__()
-        self._context = context
-        self._stays_in_tray = stays_in_tray
+        self._stays_in_tray, self._end = stays_in_tray, end
+        self._pages: Pages | None = None
         self.setWindowTitle("vxtray")
         self.setWindowIcon(app_icon())
-        self._at_login = at_login or AtLogin(context, self)
-        self._fill(actions)
+        self._make_frame()
         self._make_shortcuts()
         px = theme().px
         self.setMinimumSize(px(640), px(440))
         self.resize(px(1080), px(690))
         self.sidebar.choose("overview")
 
-    def _fill(self, actions: Actions) -> None:
-        """Make the pages and the sidebar, in the language of now."""
-        context, stays_in_tray = self._context, self._stays_in_tray
-        self.overview = OverviewPage(context, actions, stays_in_tray)
-        self.alerts = AlertsPage(context, actions)
-        self.reports = ReportsPage(context)
-        self.events = EventsPage(context, actions)
-        self.sources = SourcesPage(context, actions)
-        self.mail_server = MailServerPage(context, actions)
-        self.history = HistoryPage(context, actions)
-        self.settings = SettingsPage(context, self._at_login)
-        self.help = HelpPage(context, actions)
-        self.pages: dict[str, Page] = {
-            "overview": self.overview,
-            "alerts": self.alerts,
-            "reports": self.reports,
-            "events": self.events,
-            "sources": self.sources,
-            "mail_server": self.mail_server,
-            "history": self.history,
-            "settings": self.settings,
-            "help": self.help,
-        }
+    def begin(self, context: "Context", actions: "Actions", at_login: "AtLogin | None" = None) -> None:
+        """Show pages over the engine; ``at_login`` is who keeps the session's entry, where there is one already."""
+        from vxtray.gui.at_login import AtLogin
+
+        self._context = context
+        self._at_login = at_login or AtLogin(context, self)
+        self._fill(actions)
+        self._show_page(self.sidebar.current())
+        QTimer.singleShot(_LOAD_MS, self, self._load_pages)
+
+    @property
+    def begun(self) -> bool:
+        """True once there are pages."""
+        return self._pages is not None
+
+    @property
+    def pages(self) -> "Pages":
+        """The pages by their keys; to ask for one makes it. There are none before ``begin``."""
+        assert self._pages is not None
+        return self._pages
+
+    def _make_frame(self) -> None:
+        """Make the sidebar and the room beside it, in the language of now."""
         self.sidebar = SideBar(
             _("Pages"),
             (
@@ -114,10 +140,10 @@ class MainWindow(QMainWindow):
                 NavItem("help", _("Help & diagnostics"), "help"),
             ),
         )
+        for number, key in enumerate(self.sidebar.keys(), 1):
+            self.sidebar.set_hint(key, native(f"Ctrl+{number}"))
         self.assistant: Assistant | None = None
         self._stack = QStackedWidget()
-        for page in self.pages.values():
-            self._stack.addWidget(page)
         ground = QWidget()
         row = QHBoxLayout(ground)
         row.setContentsMargins(0, 0, 0, 0)
@@ -126,30 +152,64 @@ class MainWindow(QMainWindow):
         row.addWidget(self._stack, 1)
         self.setCentralWidget(ground)
         self.sidebar.chosen.connect(self._show_page)
-        for page in (self.overview, self.alerts, self.events, self.reports):
-            page.page_wanted.connect(self.go_to)
-        self.history.lost_changed.connect(self._show_lost)
-        self.alerts.unacknowledged_changed.connect(self._show_unacknowledged)
-        self.alerts.events_wanted.connect(self._show_events)
-        self.overview.events_wanted.connect(self._show_events)
+
+    def _fill(self, actions: "Actions") -> None:
+        """Get ready to make pages, in the language of now."""
+        from vxtray.gui.badges import Badges
+        from vxtray.gui.pages.all_pages import Pages
+
+        self._actions = actions
+        self._pages = Pages(self._context, actions, self._at_login, self._stays_in_tray, self._place)
+        self._badges = Badges(self._context, self.sidebar)
+        self._badges.lost_changed.connect(self._show_lost)
+        self._badges.unacknowledged_changed.connect(self._show_unacknowledged)
         actions.told.connect(self._tell)
-        actions.changed.connect(self.overview.refresh)
         actions.page_wanted.connect(self.open_page)
         self.addAction(actions.quit)
+
+    def _place(self, key: str, page: "Page") -> None:
+        """Connect a page that was just made, and give it its place."""
+        page.offer_help(_("Help on this error"), _topic_for, lambda topic: self.go_to(f"help:{topic}"))
+        match key:
+            case "overview":
+                self._actions.changed.connect(self.overview.refresh)
+                self.overview.page_wanted.connect(self.go_to)
+                self.overview.events_wanted.connect(self._show_events)
+            case "alerts":
+                self.alerts.page_wanted.connect(self.go_to)
+                self.alerts.events_wanted.connect(self._show_events)
+                self.alerts.unacknowledged_seen.connect(self._badges.take_unacknowledged)
+            case "reports":
+                self.reports.page_wanted.connect(self.go_to)
+            case "events":
+                self.events.page_wanted.connect(self.go_to)
+            case "history":
+                self.history.lost_seen.connect(self._badges.take_lost)
+        stack = self._stack
+        stack.setUpdatesEnabled(False)  # not to be seen before all of it is laid out
+        stack.addWidget(page)
+        QTimer.singleShot(0, stack, lambda: stack.setUpdatesEnabled(True))
+
+    @Slot()
+    def _load_pages(self) -> None:
+        """Load what the other pages need while nobody waits, so that the first look at each takes little."""
+        from vxtray.gui.pages.all_pages import load_all
+
+        self._context.bridge.run(load_all, lambda _none: None, lambda _error: None, owner=self)
 
     def _make_shortcuts(self) -> None:
         for number, key in enumerate(self.sidebar.keys(), 1):
             shortcut = QShortcut(QKeySequence(f"Ctrl+{number}"), self)
-            shortcut.activated.connect(lambda key=key: self.go_to(key))
-            self.sidebar.set_hint(key, native(f"Ctrl+{number}"))
-        QShortcut(QKeySequence(Qt.Key.Key_F1), self).activated.connect(lambda: self.go_to("help"))
+            shortcut.activated.connect(lambda key=key: self.go_to(f"{key}:" if key == "help" else key))
+        QShortcut(QKeySequence(Qt.Key.Key_F1), self).activated.connect(self._help_here)
         QShortcut(QKeySequence(Qt.Key.Key_F5), self).activated.connect(self.refresh)
         QShortcut(QKeySequence("Ctrl+W"), self).activated.connect(self.close)
 
     @Slot(str)
     def _show_page(self, key: str) -> None:
-        self.sidebar.show()
-        self._stack.setCurrentWidget(self.pages[key])
+        if self._pages is not None:  # else it is shown as soon as there are any
+            self.sidebar.show()
+            self._stack.setCurrentWidget(self._pages[key])
 
     def welcome(self) -> None:
         """Show the assistant where nothing is set up yet, unless it was sent away."""
@@ -195,6 +255,9 @@ class MainWindow(QMainWindow):
 
         ``sign_in`` begins the sign-in with the mail account's provider.
 
+        ``help:reports`` is a topic of the guide, ``help:`` the guide, ``help`` the diagnostics; ``settings:store`` is
+        where the settings say where events are kept.
+
         ``history:12`` is mail 12 in the history, ``event:12`` the event of that number in the store, ``alerts:12`` the
         newest mail of incident 12.
         """
@@ -202,8 +265,13 @@ class MainWindow(QMainWindow):
             self._assist()
             return
         self._leave_assistant()
-        key, _colon, mail = key.partition(":")
+        key, colon, mail = key.partition(":")
         self.sidebar.choose(_PAGE_OF.get(key, key))
+        if self._pages is not None:
+            self._go_within(key, mail, guide=bool(colon))
+
+    def _go_within(self, key: str, mail: str, *, guide: bool) -> None:
+        """Go to where on its page, or in what dialog of it, the key leads."""
         if key == "edit_smtp":
             self.mail_server.dialog.edit()
         elif key == "sign_in":
@@ -216,6 +284,16 @@ class MainWindow(QMainWindow):
             self.history.show_mail(int(mail))
         elif key == "alerts" and mail:
             self.alerts.show_incident(int(mail))
+        elif key == "settings" and mail == "store":
+            self.settings.show_store()
+        elif key == "help":
+            self.help.show_topic(mail) if guide else self.help.show_diagnostics()
+
+    @Slot()
+    def _help_here(self) -> None:
+        """Show the guide where it speaks of what is shown."""
+        key = "assistant" if self._stack.currentWidget() is self.assistant else self.sidebar.current()
+        self.go_to(f"help:{_TOPICS.get(key, '')}")
 
     @Slot(str)
     def open_page(self, key: str) -> None:
@@ -225,35 +303,37 @@ class MainWindow(QMainWindow):
 
     @Slot(int)
     def _show_lost(self, count: int) -> None:
+        from vxtray.gui.pages.history_words import lost_words
+
         number = texts.format_number(count, texts.current()) if count else ""
         self.sidebar.set_badge("history", number, lost_words(count))
 
     @Slot(int)
     def _show_unacknowledged(self, count: int) -> None:
+        from vxtray.gui.pages.alerts_words import unacknowledged_words
+
         number = texts.format_number(count, texts.current()) if count else ""
         self.sidebar.set_badge("alerts", number, unacknowledged_words(count))
 
     @Slot(object)
-    def _show_events(self, query: EventQuery) -> None:
+    def _show_events(self, query: "EventQuery") -> None:
         self.events.show_only(query)
         self.sidebar.choose("events")
 
     @Slot()
     def refresh(self) -> None:
         """Take over what changed on the disk and look again."""
+        if self._pages is None:
+            return
         self._context.model.reload()
-        self.overview.refresh()
-        self.alerts.refresh()
-        self.reports.refresh()
-        self.events.refresh()
-        self.sources.refresh()
-        self.mail_server.refresh()
-        self.history.refresh()
-        self.settings.refresh()
-        self.help.refresh()
+        self._badges.look_again()
+        for page in self._pages.made.values():
+            page.refresh()
 
     @Slot(str, bool)
     def _tell(self, text: str, good: bool) -> None:
+        from vxtray.gui.widgets import Kind, Page
+
         page = self._stack.currentWidget()
         if isinstance(page, Page):
             page.say(text, Kind.GOOD if good else Kind.WARNING)
@@ -265,28 +345,30 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
-    def speak_anew(self, actions: Actions) -> None:
+    def speak_anew(self, actions: "Actions") -> None:
         """Make everything in the window anew, in the language of now, and stand where it stood.
 
         ``actions`` are made anew, too. Page, how far it was scrolled, the keyboard's place and what can be undone stay.
         """
-        settings, key = self.settings, self.sidebar.current()
+        before, key = self.pages, self.sidebar.current()
         focus: QWidget | None = self.focusWidget()
         name = focus.objectName() if focus is not None else ""
-        scrolled = self.pages[key].verticalScrollBar().value()
-        before = self.takeCentralWidget()
+        scrolled = before[key].verticalScrollBar().value()
+        old = self.takeCentralWidget()
         assisting = self._leave_assistant()
         self.setLocale(QLocale())  # which its fields take over
+        self._make_frame()
         self._fill(actions)
         self.sidebar.set_compact(self.width() < self.sidebar.wide() * 3.2)
         self.go_to(key)
-        self.settings.take_over(settings)
-        if before is not None:
-            before.deleteLater()
+        if "settings" in before.made:
+            self.settings.take_over(cast("SettingsPage", before["settings"]))
+        if old is not None:
+            old.deleteLater()
         page = self.pages[key]
         same = page.findChild(QWidget, name) if name else None
         (same or self.sidebar).setFocus()
-        _scroll(page.verticalScrollBar(), scrolled)
+        scroll_when_laid_out(page.verticalScrollBar(), scrolled)
         if assisting:
             self._assist()
 
@@ -308,27 +390,10 @@ class MainWindow(QMainWindow):
         if self._stays_in_tray():
             self.put_away.emit()
         else:
-            self._context.quit()
+            self._end()
 
 
-def holds_input() -> bool:
-    """True while a menu or a dialog is open whose content would be lost with the window that it belongs to."""
-    if QApplication.activeModalWidget() is not None or QApplication.activePopupWidget() is not None:
-        return True
-    dialogs = [one for one in QApplication.topLevelWidgets() if isinstance(one, QDialog) and one.isVisible()]
-    fields: list[QLineEdit | QPlainTextEdit] = []
-    for one in dialogs:
-        fields += [*one.findChildren(QLineEdit), *one.findChildren(QPlainTextEdit)]
-    return any(field.isVisible() and not field.isReadOnly() for field in fields)
+def _topic_for(words: str) -> str:
+    from vxtray.gui.guide.window import topic_for
 
-
-def _scroll(bar: QScrollBar, value: int) -> None:
-    """Bring a page to where it was, as soon as it is laid out that far."""
-
-    def reach(_least: int, most: int) -> None:
-        if most >= value:
-            bar.rangeChanged.disconnect(reach)
-            bar.setValue(value)
-
-    bar.rangeChanged.connect(reach)
-    reach(0, bar.maximum())
+    return topic_for(words)

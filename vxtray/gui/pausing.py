@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from vxtray.core.texts import _
+from vxtray.gui.icons import app_icon
 from vxtray.gui.widgets import MomentField, button, label_for, mark, plain_label, primary_button
 
 
@@ -25,6 +26,7 @@ class PauseDialog(QDialog):
         self._clock = clock
         self.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, on=False)
         self.setWindowTitle(_("Pause alert mails"))
+        self.setWindowIcon(app_icon())  # the window, from which it would be taken, may never have been shown
         self.until = MomentField(_("Until"), until)
         self.everything = QCheckBox(_("Critical ones too"))
         self.everything.setChecked(everything)

@@ -11,9 +11,10 @@ from vxtray.core.mail.admin_note import note_to_register, registration_steps
 from vxtray.core.mail.oauth.endpoints import PROVIDERS, REDIRECT_URI_TO_REGISTER
 from vxtray.core.settings.tree import Smtp
 from vxtray.core.texts import _
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.sign_in_fields import Snug, beside
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets import Banner, Button, Card, FlowRow, Kind, button, plain_label, scrolled
+from vxtray.gui.widgets import Banner, Beside, Button, Card, FlowRow, Kind, button, plain_label, scrolled
 
 
 class RegistrationGuide(QDialog):
@@ -26,6 +27,7 @@ class RegistrationGuide(QDialog):
         self._provider, self._smtp = PROVIDERS[provider], smtp
         self.setWindowTitle(_("How to get a client ID"))
         self.setModal(False)
+        help_key(self, "microsoft-google")
         inner = QWidget()
         inner.setObjectName("column")
         column = QVBoxLayout(inner)
@@ -118,7 +120,7 @@ class RegistrationGuide(QDialog):
         self.close_button.clicked.connect(self.accept)
         line = QHBoxLayout()
         line.setContentsMargins(20, 8, 20, 16)
-        line.addWidget(FlowRow(self.site, self.note, self.close_button, gap=10), 1)
+        line.addWidget(Beside(FlowRow(self.site, self.note, gap=10), self.close_button), 1)
         return line
 
     def _note(self) -> str:

@@ -13,9 +13,10 @@ from vxtray.core.alerts.incidents import Silence
 from vxtray.core.alerts.rules import Rule
 from vxtray.core.errors import N_, UsageError, VxtrayError
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.settings.tree import is_network
+from vxtray.core.settings.wellformed import is_network
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.rule_names import RULES
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
@@ -56,6 +57,7 @@ class SilenceDialog(QDialog):
         self.cancel.clicked.connect(self.reject)
         self.save.clicked.connect(self._save)
         self._lay_out()
+        help_key(self, "alerts#silences")
         (self.network if not network else self.reason).setFocus()
 
     def _make_fields(self, rule: Rule | None, network: str) -> None:

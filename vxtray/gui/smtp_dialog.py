@@ -18,6 +18,7 @@ from vxtray.core.texts import _
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView
 from vxtray.gui.finding import Finder
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.smtp_form import SmtpForm
 from vxtray.gui.smtp_saving import Kept, KeptPassword, Saving
 from vxtray.gui.smtp_sign_in import SmtpSignIn
@@ -60,6 +61,7 @@ class SmtpDialog(QDialog):
         self._tests.moved.connect(self._scroll_down)
         self._make_buttons()
         self._lay_out()
+        help_key(self, "mail-server")
 
     def _make_buttons(self) -> None:
         self.test = button(_("Test connection"))
@@ -113,8 +115,16 @@ class SmtpDialog(QDialog):
     def showEvent(self, event: QShowEvent) -> None:
         """Load the saved values, except when the window system only brings the dialog back."""
         if not event.spontaneous():
+            self._align()
             self.reload()
         super().showEvent(event)
+
+    def _align(self) -> None:
+        """Let the address to search for begin where the fields of the form do."""
+        labels = (self.finder.label, *self.form.labels)
+        width = max(label.sizeHint().width() for label in labels)
+        for label in labels:
+            label.setMinimumWidth(width)
 
     def edit(self) -> None:
         """Open the dialog; one that is open already is only raised and keeps what was typed."""

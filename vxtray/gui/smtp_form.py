@@ -91,6 +91,7 @@ class SmtpForm(QWidget):
 
     def _lay_out(self) -> None:
         px = theme().px
+        self.labels: list[QWidget] = []
         self._rows = QFormLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setHorizontalSpacing(16)
@@ -118,8 +119,10 @@ class SmtpForm(QWidget):
         for line in (self.username, self.from_address):
             line.textChanged.connect(self._show_shared)
 
-    def _add(self, label: str, field: QWidget) -> None:
-        self._rows.addRow(label_for(field, label), field)
+    def _add(self, text: str, field: QWidget) -> None:
+        label = label_for(field, text)
+        self.labels.append(label)
+        self._rows.addRow(label, field)
 
     def insert_sign_in(self, notice: QWidget, panel: QWidget) -> None:
         """Put what belongs to signing in among the rows: a notice beneath the way, a panel beneath its fields."""

@@ -20,7 +20,7 @@ class Look(Protocol):
 
 def style_sheet(look: Look) -> str:
     """Return the sheet for the colours, the scale and the contrast of a look."""
-    values = {name: getattr(look.tokens, name) for name in Tokens.__slots__}
+    values = {name: getattr(look.tokens, name) for name in Tokens._fields}
     values |= {f"px{n}": f"{look.px(n)}px" for n in (4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 18, 20, 22, 24, 28)}
     # the thicker border of a field that has the focus takes its room from inside
     values |= {"focus_height": f"{look.px(28) - 2}px", "focus_padding": f"{look.px(8) - 1}px"}
@@ -111,6 +111,21 @@ QTableView, QTreeView { background: $card; border: none; gridline-color: $line; 
   selection-color: $text; selection-background-color: $accent_soft; }
 QTableView::item, QTreeView::item { border-bottom: 1px solid $line; padding: 0 $px5; }
 QTableView::item:selected, QTreeView::item:selected { color: $text; background: $accent_soft; }
+QListWidget[role="contents"] { background: $card; border: 1px solid $line; border-radius: 6px; outline: none;
+  padding: $px4; color: $text; }
+QListWidget[role="contents"]:focus { border-color: $accent; }
+QListWidget[role="contents"]::item { padding: $px5 $px8; border-radius: 4px; color: $text; }
+QListWidget[role="contents"]::item:selected { color: $text; background: $accent_soft; }
+QListWidget[role="contents"]::item:disabled { color: $secondary; }
+QTextBrowser { padding: 0; }
+QTabWidget::pane { border: none; }
+QTabBar { qproperty-drawBase: 0; background: transparent; }
+QTabBar::tab { padding: $px6 $px4; margin-right: $px14; color: $secondary; background: transparent; border: none;
+  border-bottom: 2px solid transparent; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar:focus { outline: none; }
+QTabBar::tab:focus { color: $accent; }
 QHeaderView { background: $card; border: none; }
 QHeaderView::section { color: $secondary; background: $card; border: none; border-bottom: 1px solid $line;
   padding: $px4 $px8; font-size: $px12; font-weight: 400; }

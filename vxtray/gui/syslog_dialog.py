@@ -22,6 +22,7 @@ from vxtray.core.settings import keys
 from vxtray.core.settings.tree import Syslog
 from vxtray.core.texts import _
 from vxtray.gui.context import Context
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.source_words import hears_itself_only, sophos_facts, sophos_hint
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import field_words
@@ -44,6 +45,7 @@ class SyslogDialog(QDialog):
         self.cancel.clicked.connect(self.reject)
         self.save.clicked.connect(self._save)
         self._lay_out()
+        help_key(self, "sophos")
 
     def _make_fields(self) -> None:
         self.address = self._line(_("Address"), "127.0.0.1")

@@ -1,12 +1,12 @@
 """Colours by purpose, for light and dark and from the system's palette, and how well they are told apart. Pure."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from PySide6.QtGui import QPalette
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPalette
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Colours by purpose, each ``#rrggbb``. ``x_soft`` is the ground on which ``x`` is written."""
 
     accent: str
@@ -31,8 +31,10 @@ class Tokens:
     control: str  # outlines of fields, and toggles that are off
 
     @classmethod
-    def from_palette(cls, palette: QPalette) -> "Tokens":
+    def from_palette(cls, palette: "QPalette") -> "Tokens":
         """Return the system's own colours, for high contrast: no soft tones, every line at full strength."""
+        from PySide6.QtGui import QPalette
+
         role = QPalette.ColorRole
         wanted = (role.Text, role.Base, role.Highlight, role.HighlightedText, role.Window, role.WindowText)
         text, base, accent, on_accent, window, window_text = (palette.color(which).name() for which in wanted)

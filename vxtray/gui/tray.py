@@ -1,11 +1,9 @@
-"""The icon in the tray: its shape says the state, its menu holds the shared actions. GUI thread only.
+"""What the icon in the tray says: its shape the state, its menu the shared actions. GUI thread only.
 
-A panel may start late or restart: the tray is looked for again and again, and a new icon is made each time one
-appears, since Qt does not register an old one there and still calls it visible.
+``panel`` finds a place for it. What happens is told by notifications, too.
 """
 
 import os
-import sys
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
@@ -17,9 +15,13 @@ from vxtray.gui.context import Context
 from vxtray.gui.icons import Scheme, TrayState, panel_scheme, tray_icon
 from vxtray.gui.notification_server import OPEN, Note, harmless
 from vxtray.gui.notifying import Notifier
+from vxtray.gui.panel import PanelIcon
 from vxtray.gui.theme import theme
 
-_SOON_TRIES = 150  # a desktop may offer its tray minutes after the session began
+_HINTED = "hint-tray"  # once told that the window is not the program
+
+#: How often it is looked whether a person has closed the first menu.
+_AGAIN_MS = 100
 
 #: What Windows shows of a tool tip (NOTIFYICONDATAW.szTip, 128 with the final zero), in UTF-16 code units.
 TOOL_TIP = 127
@@ -41,45 +43,46 @@ def missing_words() -> str:
 
 
 class Tray(QObject):
-    """Keeps an icon wherever there is a tray.
+    """Gives the panel's icon its picture, tool tip, menu and notifications.
 
     Signals: ``changed()`` when a tray came or went.
     """
 
     changed = Signal()
 
-    #: How often a tray is looked for at first and after one went, and later or while there is one.
-    soon_ms, later_ms = 2_000, 10_000
-
-    def __init__(self, context: Context, actions: Actions) -> None:
+    def __init__(self, context: Context, actions: Actions, panel: PanelIcon | None = None) -> None:
+        """``panel`` is there already where the program has just started."""
         super().__init__()
+        self._context = context
         self._actions = actions
         self._glance = actions.glance
-        self._icon: QSystemTrayIcon | None = None
-        self._menu = actions.program_menu()
+        self.panel = panel or PanelIcon(QMenu(_("Menu")))
+        self.panel.setParent(self)
         self._told: Note | None = None
         self._drawn: tuple[TrayState, Scheme] | None = None
         self.notifier = Notifier(context, self.balloon)
         self.notifier.page_wanted.connect(actions.page_wanted)
         self.notifier.acknowledged.connect(actions.acknowledge_all)
-        self._tries = 0
-        self._looking = QTimer(self)
-        self._looking.timeout.connect(self._look)
+        self.panel.changed.connect(self.changed)
+        self.panel.clicked.connect(actions.show_wanted)
+        self.panel.message_clicked.connect(self._message_clicked)
         self._glance.changed.connect(self.refresh)
         theme().changed.connect(self.refresh)
         actions.told.connect(self._tell)
-        self._look()
-        self._looking.start()
+        self._furnish()
+        self.refresh()
+        if panel is None:
+            self.panel.begin()
 
     @property
     def present(self) -> bool:
         """True where the person can reach the program through an icon."""
-        return self._icon is not None and QSystemTrayIcon.isSystemTrayAvailable()
+        return self.panel.present
 
     @property
     def icon(self) -> QSystemTrayIcon | None:
         """The icon that is shown, None where there is no tray."""
-        return self._icon
+        return self.panel.icon
 
     @property
     def shape(self) -> TrayState:
@@ -89,39 +92,24 @@ class Tray(QObject):
     @property
     def menu(self) -> QMenu:
         """The icon's menu."""
-        return self._menu
+        return self.panel.menu
 
     @Slot()
-    def _look(self) -> None:
-        self._tries += 1
-        available = QSystemTrayIcon.isSystemTrayAvailable()
-        if available and self._icon is None:
-            self._icon, self._drawn = QSystemTrayIcon(self), None
-            self._icon.setContextMenu(self._menu)
-            self._icon.activated.connect(self._activated)
-            self._icon.messageClicked.connect(self._message_clicked)
-            self.refresh()
-            self._icon.show()
-            self.changed.emit()
-        elif not available and self._icon is not None:
-            self._icon.hide()
-            self._icon.deleteLater()
-            self._icon, self._tries = None, 0
-            self.changed.emit()
-        soon = self._icon is None and self._tries < _SOON_TRIES
-        self._looking.setInterval(self.soon_ms if soon else self.later_ms)
+    def _furnish(self) -> None:
+        """Fill the menu; not under the pointer of a person who has opened the first one."""
+        if self.menu.isVisible():
+            QTimer.singleShot(_AGAIN_MS, self, self._furnish)
+        else:
+            self._actions.fill(self.menu)
 
     @Slot()
     def refresh(self) -> None:
         """Show the state as icon and tool tip; what did not change is not sent to the panel again."""
-        if self._icon is None:
-            return
         look = self.shape, panel_scheme(dark=theme().dark)
         if look != self._drawn:
             self._drawn = look
-            self._icon.setIcon(tray_icon(*look))
-        if (tip := self.tool_tip()) != self._icon.toolTip():
-            self._icon.setToolTip(tip)
+            self.panel.show_picture(tray_icon(*look))
+        self.panel.show_tip(self.tool_tip())
 
     def tool_tip(self) -> str:
         """Return the state, the next report, and what was critical last."""
@@ -130,25 +118,41 @@ class Tray(QObject):
             f"vxtray – {glance.words}", glance.beneath, glance.next_report_words(), glance.last_critical_words()
         )
 
-    @Slot(QSystemTrayIcon.ActivationReason)
-    def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
-        clicks = {QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick}
-        if reason in clicks and sys.platform != "darwin":  # where a click opens the menu
-            self._actions.show_wanted.emit()
-
     @Slot(str, bool)
     def _tell(self, text: str, _good: bool) -> None:
         """Answer what was asked for from the menu while the window is not seen."""
         if QApplication.activeWindow() is None:
             self.notifier.show(Note(key="told", title="vxtray", text=text))
 
+    @Slot()
+    def hint(self) -> None:
+        """Tell once that the program goes on without its window."""
+        context = self._context
+        if not context.model.current.desktop.notifications:
+            return
+        outbox = context.service.outbox
+
+        def told_before() -> bool:
+            before = bool(outbox.fact(_HINTED))
+            outbox.set_fact(_HINTED, "told")
+            return before
+
+        def done(before: bool) -> None:
+            if not before:
+                text = _(
+                    "Reports and alerts are sent as before. To end vxtray, choose “Quit vxtray” in its icon’s menu."
+                )
+                self.notifier.show(Note(key="hint", title=_("vxtray goes on in the tray"), text=text))
+
+        context.bridge.run(told_before, done, lambda _error: None, owner=self)
+
     def balloon(self, note: Note) -> None:
         """Show a notification by the icon itself, where there is one: Windows and macOS, or no notification server."""
-        if self._icon is not None:
+        if self.icon is not None:
             self._told = note
             kind = QSystemTrayIcon.MessageIcon.Warning if note.where else QSystemTrayIcon.MessageIcon.Information
             # nothing here says whether the text will be read as markup
-            self._icon.showMessage(harmless(note.title), harmless(note.text) or " ", kind)
+            self.icon.showMessage(harmless(note.title), harmless(note.text) or " ", kind)
 
     @Slot()
     def _message_clicked(self) -> None:
@@ -157,10 +161,8 @@ class Tray(QObject):
 
     def hide(self) -> None:
         """Take the icon away at the end."""
-        self._looking.stop()
         self.notifier.stop()
-        if self._icon is not None:
-            self._icon.hide()
+        self.panel.hide()
 
 
 def _bounded(*lines: str) -> str:

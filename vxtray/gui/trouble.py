@@ -8,15 +8,17 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt
 
 from vxtray.core import texts
-from vxtray.core.credentials import redact
 from vxtray.core.errors import N_, SettingsInvalid, VxtrayError
 from vxtray.core.texts import _
 from vxtray.gui.bridge import Bridge
-from vxtray.gui.crash_dialog import CrashDialog
+
+if TYPE_CHECKING:  # the hooks are there before the engine is loaded
+    from vxtray.gui.crash_dialog import CrashDialog
 
 log = logging.getLogger("vxtray.gui")
 
@@ -37,6 +39,8 @@ def field_words(error: Exception) -> str:
 
 def unknown(error: BaseException) -> VxtrayError:
     """Return a fault that nobody foresaw, as one that can be shown."""
+    from vxtray.core.credentials import redact
+
     return VxtrayError(
         N_("An unknown fault: {reason}"),
         N_("The log holds the details; the page “Help & diagnostics” shows where it is."),
@@ -77,6 +81,8 @@ class Hooks(QObject):
 
     def _shown(self, error: BaseException) -> None:
         if self._dialog is None:
+            from vxtray.gui.crash_dialog import CrashDialog
+
             self._dialog = CrashDialog(self.logs)
             self._dialog.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, on=False)
         self._dialog.add(error)

@@ -5,6 +5,8 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from vxtray.core.mail.certificates import Shown
 from vxtray.core.texts import _
+from vxtray.gui.icons import pixmap
+from vxtray.gui.theme import theme
 
 
 def asks_to_trust(host: str, certificate: Shown, parent: QWidget) -> bool:
@@ -12,7 +14,8 @@ def asks_to_trust(host: str, certificate: Shown, parent: QWidget) -> bool:
     box = QMessageBox(parent)
     box.setObjectName("trust-certificate")
     box.setTextFormat(Qt.TextFormat.PlainText)  # a server's words
-    box.setIcon(QMessageBox.Icon.Warning)
+    box.setIcon(QMessageBox.Icon.Warning)  # what a screen reader says; what is seen is of the program's own set
+    box.setIconPixmap(pixmap("warning", theme().colour("warning").name(), theme().px(40), parent.devicePixelRatioF()))
     box.setWindowTitle(_("Trust this certificate?"))
     box.setText(_("Is this really the certificate of {host}?", host=host))
     pairs = "\n".join(_grouped(certificate.sha256))

@@ -564,3 +564,22 @@ def test_conditions_with_nobody_to_tell_are_left_to_the_desktop(watch: Watch) ->
     assert watch.outbox.fact("conditions") == "1"
     watch.due()
     assert watch.outbox.entries() == []
+
+
+def test_events_that_no_rule_is_about_cost_no_wait_for_the_disk(watch: Watch) -> None:
+    """Each batch of events moves the cursor; only one with an alert must have it on the disk."""
+    said: list[str] = []
+    watch.look()
+    watch.outbox._db.set_trace_callback(said.append)
+    events = [event(MONDAY, LOW)] * 3
+    for _batch in range(3):
+        first, _last = watch.store.append(events)
+        assert watch.desk.look_at(watch.store, first, events, watch.manner(), alerts=True).mails == 0
+    switched = [one for one in said if one.startswith("PRAGMA synchronous")]
+    assert (switched, said.count("COMMIT")) == (["PRAGMA synchronous=NORMAL"], 3)
+    watch.append(event(MONDAY))
+    assert watch.look() == 1
+    watch.outbox._db.set_trace_callback(None)
+    assert [one for one in said if one.startswith("PRAGMA synchronous")][1:] == ["PRAGMA synchronous=FULL"]
+    watch.restart()
+    assert watch.look() == 0

@@ -69,6 +69,7 @@ class Hostile:
         self.port = int(self._listener.getsockname()[1])
         self.heard = bytearray()
         self.mail = b""
+        self.mails: list[bytes] = []
         self.connections = 0
         #: Set when the test is over: what hangs wakes up.
         self.over = threading.Event()
@@ -176,6 +177,7 @@ def take_mail(reply: Answer = b"250 2.0.0 taken\r\n", go_on: bytes = b"354 go on
     def take(talk: Talk) -> None:
         talk.say(go_on)
         talk.server.mail = talk.until(b"\r\n.\r\n") + b"\r\n"
+        talk.server.mails.append(talk.server.mail)
         _answer(talk, reply)
 
     return take

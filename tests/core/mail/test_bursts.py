@@ -28,12 +28,26 @@ def cause(one: Post) -> str:
 # --- one connection --------------------------------------------------------------------------------------------------
 
 
-def test_a_burst_takes_one_connection_with_rset_between(post: Making) -> None:
+def test_a_burst_takes_one_connection_and_nothing_between_its_mails(post: Making) -> None:
+    """What is left of a mail that was accepted is nothing (RFC 5321, 4.1.1.4), so no RSET is owed."""
     with h.hostile(h.script()) as server:
         one = post(settings(server.port))
         one.add(*(f"k{number}" for number in range(20)))
         assert [state for _, state in one.send()] == ["sent"] * 20
-        assert (server.connections, server.heard.count(b"RSET\r\n"), server.heard.count(b"QUIT\r\n")) == (1, 19, 1)
+        assert (server.connections, server.heard.count(b"RSET\r\n"), server.heard.count(b"QUIT\r\n")) == (1, 0, 1)
+
+
+def test_a_connection_is_asked_whether_it_is_there_after_a_pause_or_a_failure(post: Making) -> None:
+    with h.hostile(h.script(MAIL=[b"250 ok\r\n", b"250 ok\r\n", b"451 4.3.0 later\r\n"])) as server:
+        one = post(settings(server.port))
+        for number, seconds in enumerate((0, 2, 0)):
+            one.clock.now += timedelta(seconds=seconds)
+            one.add(f"k{number}")
+            one.send(keep=True)
+        verbs = [bytes(line[:4]) for line in server.heard.split(b"\r\n")]
+        heard = [verb for verb in verbs if verb in {b"MAIL", b"RSET"}]
+        assert heard == [b"MAIL", b"RSET", b"MAIL", b"MAIL", b"RSET"], "the last one forgets the mail that failed"
+        assert server.connections == 1
 
 
 def test_a_server_that_allows_few_mails_a_connection(post: Making) -> None:

@@ -11,6 +11,7 @@ from tests.core.mail.test_outbox import NOW, Server, mail, send
 from vxtray.core.alerts import register
 from vxtray.core.alerts.incidents import Incident, Kind, Shape, Tally, TopRow
 from vxtray.core.alerts.rules import Rule
+from vxtray.core.mail import salvage
 from vxtray.core.mail.outbox import Outbox
 from vxtray.core.paths import Profile
 
@@ -56,6 +57,66 @@ def test_mails_that_can_be_read_are_saved_and_sent(tmp_path: Path) -> None:
     again = Outbox(path)
     assert again.salvaged is None, "the new file is whole"
     again.close()
+
+
+@pytest.mark.parametrize("step", ["_copy", "_forget_orphans"])
+def test_a_salvage_that_ends_halfway_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    path = tmp_path / "outbox.db"
+    filled(path)
+    overwrite(path, leaves(path, "mails")[2])
+    before = path.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(salvage, step, killed)
+        with pytest.raises(Killed):
+            Outbox(path)
+    assert path.read_bytes() == before, "nothing was set aside before the new file is whole"
+    box = Outbox(path)
+    assert box.salvaged is not None
+    assert 200 < box.salvaged.kept < 300
+    assert [one.name for one in tmp_path.iterdir() if "damaged" in one.name] == [box.salvaged.aside.name]
+    box.close()
+
+
+class Disk(sqlite3.Connection):
+    """Says of a page that the disk did not give it, as often as ``faults`` says, in SQLite's words."""
+
+    faults = 0
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        if "quick_check" in sql and self.faults:
+            self.faults -= 1
+            sql = "SELECT 'Tree 4 page 9: unable to get the page. error code=266'"
+        return super().execute(sql, *values)
+
+
+@pytest.mark.parametrize(("faults", "given_up"), [(0, False), (1, False), (99, True)])
+def test_a_moments_fault_of_the_disk_is_no_damage(tmp_path: Path, faults: int, given_up: bool) -> None:
+    path = tmp_path / "outbox.db"
+    filled(path, mails=3)
+    db = sqlite3.connect(path, factory=Disk)
+    db.faults = faults
+    assert salvage.damaged(db) is given_up
+    db.close()
+
+
+def test_a_file_without_a_table_is_salvaged_too(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    filled(path)
+    db = sqlite3.connect(path)
+    db.execute("DROP TABLE attempts")
+    db.close()
+    found = salvage.salvage(path)
+    assert found.kept == 300
+    box = Outbox(path, unvaried)
+    assert set(send(box, Server())) == {"sent"}
+    box.close()
 
 
 def test_what_was_counted_of_alerts_is_saved(tmp_path: Path) -> None:
@@ -104,3 +165,23 @@ def test_the_person_is_told(profile: Profile) -> None:
     engine = Engine(profile, settings())
     assert [trouble.what for trouble in engine.service.troubles()] == ["salvaged"]
     engine.service.stop()
+
+
+def test_any_page_of_the_layout_may_be_damaged(tmp_path: Path) -> None:
+    """Then the file may not even be opened; it is set aside, told with its count, and mail goes on."""
+    Outbox(tmp_path / "fresh.db").close()
+    saved = []
+    for page in range(2, (tmp_path / "fresh.db").stat().st_size // PAGE + 1):
+        path = tmp_path / str(page) / "outbox.db"
+        path.parent.mkdir()
+        filled(path, 3)
+        overwrite(path, page)
+        box = Outbox(path, unvaried)
+        if box.salvaged is not None:
+            saved.append(box.salvaged.kept)
+            assert box.salvaged.aside.exists()
+        box.add(mail("new"), NOW)
+        assert send(box, Server())[-1] == "sent"
+        box.close()
+    assert saved
+    assert max(saved) == 3

@@ -237,7 +237,10 @@ def test_an_empty_report_has_documents_too(tmp_path: Path) -> None:
         },
     )
     one = made(msgspec.structs.replace(report, summary=summary, sources=(), mood="quiet"))
-    assert "Nothing happened" in text_of(one.pdf, tmp_path)
+    text = text_of(one.pdf, tmp_path)
+    assert "Nothing happened" in text
+    assert "in this period. If you expected" in " ".join(text.split())
+    assert text.count("\f") == 1, "one page, without a table of contents"
     assert not one.charts
     assert not one.document.images
 

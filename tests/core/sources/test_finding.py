@@ -178,7 +178,7 @@ def test_a_folder_that_may_not_be_entered_counts_as_its_usual_log(open_root: Pat
 # --- for the receiver ------------------------------------------------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_passed_over() -> None:
+def test_a_port_that_is_taken_is_passed_over(own_ports: None) -> None:
     first = free_port("127.0.0.1")
     assert first >= 5514
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
@@ -190,7 +190,7 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
             assert free_port("127.0.0.1") > first
 
 
-def test_a_receiver_can_open_the_port_that_was_found() -> None:
+def test_a_receiver_can_open_the_port_that_was_found(own_ports: None) -> None:
     port = free_port("127.0.0.1")
     with ExitStack() as stack:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

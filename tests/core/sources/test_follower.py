@@ -76,6 +76,46 @@ def test_now_and_beginning(path: Path) -> None:
         assert follower.restart() == [b"half new", b"while away"]
 
 
+def test_now_is_when_it_began_however_long_the_store_takes(path: Path) -> None:
+    append(path, b"old", b"half", end=b"")
+    late = path.with_name("late.log")
+    store = Committed()
+
+    def position(key: str) -> int:
+        if not late.exists():
+            append(path, b" new", b"more")
+            append(late, b"appeared")
+        return store.position(key)
+
+    source = FileSource(LogFile(path=str(path.with_name("*.log")), start="now"), position)
+    source.begin(store.emit, threading.Event())
+    source.close()
+    assert sorted(store.lines) == [b"appeared", b"half new", b"more"]
+    assert store.alerting == store.lines  # none is of the backlog: "half" was no line yet when it began
+
+
+def test_what_is_emptied_or_moved_here_while_now_begins(path: Path) -> None:
+    append(path, *numbered(0, 50))
+    old = path.with_name("old.log")
+    store, asked = Committed(), []
+
+    def position(key: str) -> int:
+        if not asked:
+            os.truncate(path, 0)
+            append(path, b"after")
+            append(old, b"of long ago")
+            os.utime(old, (time.time() - 3600,) * 2)
+        asked.append(key)
+        return store.position(key)
+
+    source = FileSource(LogFile(path=str(path.with_name("*.log")), start="now"), position)
+    source.begin(store.emit, threading.Event())
+    append(path, b"more")
+    source.look()
+    source.close()
+    assert store.alerting == store.lines == [b"after", b"more"]
+
+
 @pytest.mark.parametrize("start", ["now", "beginning"])
 def test_now_with_nothing_there_yet(path: Path, start: str) -> None:
     with following(path, start=start) as follower:

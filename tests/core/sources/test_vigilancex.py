@@ -182,6 +182,29 @@ def test_a_request_that_matched_rules_is_one_attack_and_not_also_an_event(desk: 
     assert (detected.country, detected.rule_name, detected.target_host) == ("CN", "sqli", "shop.example.com")
 
 
+def test_a_request_among_the_events_stays_told_once_after_a_late_restart(desk: Desk) -> None:
+    desk.poll()
+    at = now()
+    desk.server.event(at, log_type="WAF", src_ip="203.0.113.9", hostname="shop.example.com", message=WAF_LINE)
+    desk.server.request(at)
+    desk.poll()
+    desk.restart()
+    desk.ahead = desk.server.clock_ahead = timedelta(hours=5)  # no question reaches the event any more
+    desk.poll(2)
+    assert len(desk.stored()) == 1
+
+
+def test_a_fault_of_the_requests_lets_no_attack_come_twice(desk: Desk) -> None:
+    desk.poll()
+    attack(desk, timedelta(seconds=1), "203.0.113.1")
+    desk.poll()
+    desk.server.faults["/modsec/logs/grouped"] = [(500, b"missing column")]
+    desk.poll(3)
+    desk.ahead = timedelta(minutes=31)
+    desk.poll(2)
+    assert told(desk) == {"203.0.113.1": 1}
+
+
 def test_without_a_licence_attacks_come_from_the_critical_alerts(desk: Desk) -> None:
     desk.server.licensed = False
     desk.server.ban(now(), "198.51.100.20")
@@ -212,6 +235,37 @@ def test_a_licence_that_comes_later_opens_the_rest(desk: Desk) -> None:
     desk.ahead = timedelta(minutes=31)
     desk.poll()
     assert [event.action for event in desk.stored()] == [Action.BANNED]
+
+
+def attack(desk: Desk, after: timedelta, address: str) -> None:
+    """Let the server record one that matched two rules: as a request, and as two rows among the critical alerts."""
+    at = now() + after
+    desk.server.request(at, src_ip=address)
+    for rule in ("942100", "941100"):
+        desk.server.alert_row(at, src_ip=address, rule_id=rule)
+
+
+def told(desk: Desk) -> Counter[str]:
+    return Counter(event.src_ip for event in desk.loud if event.category is Category.WAF)
+
+
+def test_a_licence_that_ends_and_comes_back_tells_no_attack_twice(desk: Desk) -> None:
+    desk.poll()
+    attack(desk, timedelta(seconds=1), "203.0.113.1")
+    desk.poll()
+    desk.server.licensed = False
+    attack(desk, timedelta(seconds=2), "203.0.113.2")
+    desk.poll(2)
+    desk.restart()  # which remembers by what was told what it was told by
+    desk.poll(2)
+    assert told(desk) == {"203.0.113.1": 1, "203.0.113.2": 2}  # a row for each rule is all that is to be had
+    desk.server.licensed = True
+    attack(desk, timedelta(seconds=3), "203.0.113.3")
+    desk.restart()
+    desk.poll(2)
+    assert told(desk) == {"203.0.113.1": 1, "203.0.113.2": 2, "203.0.113.3": 1}
+    assert desk.source is not None
+    assert not desk.source.health().fault
 
 
 def test_bans_begin_end_and_begin_again(desk: Desk) -> None:
@@ -345,6 +399,21 @@ def test_a_session_that_ends_is_begun_anew(desk: Desk) -> None:
     with pytest.raises(ServerAway):
         desk.poll()
     assert desk.server.logins == 2
+
+
+def test_a_session_is_begun_anew_before_it_ends_by_the_servers_clock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.server.clock_ahead = -timedelta(hours=3)
+    desk.poll()
+    began = time.time()
+    for hours, logins in ((1, 1), (23.9, 1), (23.95, 2), (47.8, 2), (48, 3)):
+        later = began + hours * 3600
+        monkeypatch.setattr("vxtray.core.sources.vigilancex_api.time.time", lambda later=later: later)
+        desk.server.clock_ahead = timedelta(seconds=later - began) - timedelta(hours=3)
+        desk.source._server._signed_in_at -= 60
+        desk.poll()
+        assert desk.server.logins == logins, hours
 
 
 def test_a_wrong_password_is_told_and_never_shown(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache, wraps
@@ -11,10 +12,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 
-from tests.peers.clickhouse import PASSWORD, USER, ClickHousePeer, clickhouse_server
+from tests.peers.clickhouse import CLUSTER, PASSWORD, USER, ClickHousePeer, clickhouse_server
 from vxtray.core.store import EventStore
-from vxtray.core.store.clickhouse import ClickHouseStore, statements
+from vxtray.core.store.clickhouse import ClickHouseStore
 from vxtray.core.store.embedded import EmbeddedStore
+from vxtray.core.store.tables import statements
 
 SQL = Path(__file__).resolve().parents[3] / "resources/sql/clickhouse.sql"
 _running = contextlib.ExitStack()
@@ -46,6 +48,20 @@ def clickhouse_store(folder: Path) -> ClickHouseStore:
     for statement in statements(SQL.read_text(), database, 100_000):
         peer.run(statement)
     return ClickHouseStore(folder / "spool.duckdb", lambda: connect(peer), database)  # type: ignore[arg-type, return-value]
+
+
+def cluster_store(folder: Path) -> ClickHouseStore:
+    """Open a store on distributed tables, as a cluster of one shard has them but for replicas."""
+    peer, database = clickhouse(), f"cluster_{sha256(str(folder).encode()).hexdigest()[:16]}"
+    for statement in statements(SQL.read_text(), database, 100_000, CLUSTER):
+        peer.run(alone(statement))
+    return ClickHouseStore(folder / "spool.duckdb", lambda: connect(peer), database, cluster=CLUSTER)  # type: ignore[arg-type, return-value]
+
+
+def alone(statement: str) -> str:
+    """Return a statement for a cluster as one without a keeper takes it."""
+    single = statement.replace(f" ON CLUSTER {CLUSTER}", "").replace("Replicated", "")
+    return re.sub(r"\breplicated_(deduplication_window = \d+), replicated_\w+ = \d+", r"non_replicated_\1", single)
 
 
 #: By name, what opens a store in a folder.

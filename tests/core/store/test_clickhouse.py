@@ -1,5 +1,6 @@
 """The ClickHouse store and its server's faults: nothing lost, nothing twice; what every store does is in the others."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,9 @@ from tests.core.store.engines import SQL, clickhouse, clickhouse_store, connect
 from vxtray.core.errors import StoreError, StoreFull
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import EventQuery, Position
-from vxtray.core.store.clickhouse import ClickHouseStore, statements
+from vxtray.core.store.clickhouse import ClickHouseStore
 from vxtray.core.store.clickhouse_sql import away, translate
+from vxtray.core.store.tables import statements
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -58,27 +60,35 @@ def stored(store: ClickHouseStore) -> list[int]:
     return [int(line) for line in clickhouse().run(f"SELECT seq FROM {store._table} ORDER BY seq").split()]
 
 
+def put(store: ClickHouseStore, *events: SecurityEvent) -> None:
+    """Store events, and send what waits as far as the server lets us."""
+    store.append(events)
+    with contextlib.suppress(StoreError):
+        store.send()
+
+
 #: How often the answer to an insertion must be lost for the driver to give up: it sends it once more of itself.
 GIVEN_UP = 2
 
 
 @pytest.mark.parametrize(("kind", "times"), [("500", 1), ("half", 1), ("lost", 1), ("lost", GIVEN_UP)])
 def test_a_fault_while_sending_loses_nothing_and_doubles_nothing(store, kind, times):
-    store.append([event()])
+    put(store, event())
     clickhouse().fail(kind, times, of="INSERT")
     assert store.append([event(1), event(2)], position=Position(key="file:a", offset=7)) == (2, 3)
     assert store.position("file:a") == 7
-    store.append([event(3)])
+    put(store)
+    put(store, event(3))
     assert [found.seq for found in store.events()] == [4, 3, 2, 1]
     assert stored(store) == [1, 2, 3, 4]
     assert store.waiting() == 0
 
 
 def test_a_batch_whose_answer_was_lost_is_sent_again_as_it_was_though_more_waits(store):
-    store.append([event()])
+    put(store, event())
     clickhouse().fail("lost", 3 * GIVEN_UP, of="INSERT")
     for minutes in (1, 2, 3):
-        store.append([event(minutes)])
+        put(store, event(minutes))
     assert stored(store) == [1, 2]  # the first of the three arrived each time, once
     assert store.waiting() == 3
     assert store.count() == 4
@@ -87,9 +97,9 @@ def test_a_batch_whose_answer_was_lost_is_sent_again_as_it_was_though_more_waits
 
 def test_a_batch_whose_answer_was_lost_is_not_doubled_by_a_restart(opened):
     store = opened()
-    store.append([event()])
+    put(store, event())
     clickhouse().fail("lost", GIVEN_UP, of="INSERT")
-    store.append([event(1)])
+    put(store, event(1))
     assert (store.waiting(), stored(store)) == (1, [1, 2])
     uuid = store.uuid
     store = opened()
@@ -102,11 +112,16 @@ def test_a_batch_whose_answer_was_lost_is_not_doubled_by_a_restart(opened):
 def test_a_batch_over_months_of_which_a_part_arrived_is_completed(store):
     batch = [event(days * 24 * 60) for days in range(0, 400, 20)]
     clickhouse().fail("lost", GIVEN_UP, of="INSERT")
-    store.append(batch)
+    put(store, *batch)
     assert store.waiting() == 20
     store.append([event()])
     assert store.count() == 21
     assert stored(store) == list(range(1, 22))
+
+
+def test_a_batch_of_any_number_of_months_arrives(store):
+    put(store, *(event(months * 31 * 24 * 60) for months in range(-150, 0)))
+    assert (store.waiting(), store.count()) == (0, 150)
 
 
 @pytest.fixture
@@ -196,9 +211,17 @@ def test_two_programs_share_a_server_and_each_keeps_to_its_own_numbers(tmp_path,
     database = ours._table.partition(".")[0]
     theirs = ClickHouseStore(tmp_path / "theirs.duckdb", lambda: connect(clickhouse()), database)  # type: ignore[arg-type, return-value]
     try:
-        ours.append([event(src_ip="192.0.2.1")])
-        theirs.append([event(1, src_ip="192.0.2.2"), event(2, src_ip="192.0.2.2")])
+        put(ours, event(src_ip="192.0.2.1"))
+        put(theirs, event(src_ip="192.0.2.2"), event(2, src_ip="192.0.2.2"))
         assert ours.count() == theirs.count() == 3
+        # however many it stored itself, a program sees all of theirs and takes none for new
+        assert ours.count(EventQuery(up_to_seq=1)) == 3
+        assert ours.count(EventQuery(after_seq=1)) == 0
+        found = ours.search(EventQuery())
+        assert [one.seq > 0 for one in found] == [False, True, False]
+        assert len({one.seq for one in found}) == 3
+        (page,) = ours.pages([(Category.WAF, Action.BLOCKED, Severity.HIGH)], NOON, NOON + DAY).pages
+        assert len(msgspec.json.decode(page)) == 3
         assert [found.src_ip for found in ours.alertable(0)] == ["192.0.2.1"]
         assert [found.src_ip for found in theirs.alertable(0)] == ["192.0.2.2"] * 2
     finally:

@@ -3,11 +3,12 @@
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.core.store.engines import ENGINES
+from tests.core.store.engines import ENGINES, cluster_store
 from tests.core.store.test_sections import MESSAGES
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.store import EventQuery, EventStore
@@ -75,7 +76,8 @@ QUESTIONS: dict[str, Callable[[EventStore], object]] = {
 @pytest.mark.slow
 def test_every_engine_gives_the_same_numbers(tmp_path_factory):
     events = list(random_events(random.Random(7)))
-    stores = [engine(tmp_path_factory.mktemp(name)) for name, engine in ENGINES.items()]
+    engines = {**ENGINES, "cluster": cluster_store}
+    stores = [engine(tmp_path_factory.mktemp(name)) for name, engine in engines.items()]
     try:
         for store in stores:
             for begin in range(0, MANY, 20_000):
@@ -83,6 +85,20 @@ def test_every_engine_gives_the_same_numbers(tmp_path_factory):
         for name, ask in QUESTIONS.items():
             first, *others = (ask(store) for store in stores)
             assert others == [first] * len(others), name
+    finally:
+        for store in stores:
+            store.close()
+
+
+def test_a_cluster_gives_the_same_numbers_as_one_server(tmp_path_factory):
+    events = list(islice(random_events(random.Random(8)), 500))
+    stores = [engine(tmp_path_factory.mktemp("store")) for engine in (ENGINES["embedded"], cluster_store)]
+    try:
+        for store in stores:
+            store.append(events)
+        for name in ("a month", "a text"):  # the slow test above asks all
+            first, second = (QUESTIONS[name](store) for store in stores)
+            assert second == first, name
     finally:
         for store in stores:
             store.close()

@@ -12,13 +12,15 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSocketNotifier
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from shiboken6 import isValid
 
-from vxtray import app
+from vxtray import desktop
 from vxtray.cli import handler
 from vxtray.core.paths import Profile
 from vxtray.gui.application import Desktop
+from vxtray.gui.main_window import MainWindow
+from vxtray.gui.panel import PanelIcon
 from vxtray.gui.tray import Tray
 
 
@@ -65,15 +67,16 @@ def menu(text: str) -> dict[str, object] | None:
 
 def tray() -> dict[str, object] | None:
     """Return where the icon is, and what its shape says."""
+    gc.unfreeze()  # the start exempts from it what it made
     trays = [found for found in gc.get_objects() if isinstance(found, Tray) and isValid(found)]
     icon = trays[0].icon if trays else None
     return place(icon.geometry()) | {"shape": trays[0].shape.value} if icon is not None else None
 
 
 def window() -> dict[str, object]:
-    """Return where the window is; after a hidden start there is none yet."""
+    """Return where the window is; after a hidden start there is none yet, and none counts before it has pages."""
     for found in QApplication.topLevelWidgets():
-        if isinstance(found, QMainWindow):
+        if isinstance(found, MainWindow) and found.begun:
             return place(on_screen(found)) | {"visible": found.isVisible(), "active": found.isActiveWindow()}
     return {"visible": False, "active": False}
 
@@ -116,5 +119,6 @@ qt.installEventFilter(watcher)
 notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
 notifier.activated.connect(answer)
 if "--soon" in sys.argv:
-    Desktop.panel_seconds, Tray.soon_ms, Tray.later_ms = 0.1, 100, 100
-sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv))
+    Desktop.panel_seconds = 0.1
+    PanelIcon.soon_ms = PanelIcon.later_ms = PanelIcon.kept_ms = 100
+sys.exit(desktop.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv))

@@ -14,10 +14,14 @@ from PySide6.QtCore import QCoreApplication, QEvent, QPoint
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QMessageBox, QProgressBar, QWidget
 
+from tests.core.sources.test_vigilancex_takeover import SAID
 from tests.gui.support.stage import Mood, Stage
+from tests.peers.vigilancex import PASSWORD, USER, vigilancex_server
+from vxtray.core.credentials import Account, Secret
 from vxtray.core.mail.certificates import Shown
 from vxtray.core.store import EventQuery
 from vxtray.gui.crash_dialog import CrashDialog
+from vxtray.gui.guide.window import GuideWindow, open_guide
 from vxtray.gui.leaving import LeavingNote
 from vxtray.gui.logfile_dialog import LogFileDialog
 from vxtray.gui.mail_view import MailView
@@ -29,6 +33,7 @@ from vxtray.gui.server_dialog import ServerDialog
 from vxtray.gui.silence_dialog import SilenceDialog
 from vxtray.gui.smtp_dialog import SmtpDialog
 from vxtray.gui.source_view import SourceView
+from vxtray.gui.store_dialog import StoreDialog
 from vxtray.gui.syslog_dialog import SyslogDialog
 from vxtray.gui.take_over_dialog import TakeOverDialog
 from vxtray.gui.trusting import asks_to_trust
@@ -152,8 +157,21 @@ def _clickhouse(stage: Stage) -> QWidget:
     return _dialog(ServerDialog(stage.context, "clickhouse", shown_window(stage)))
 
 
+def _store(stage: Stage) -> QWidget:
+    return _dialog(StoreDialog(stage.context, shown_window(stage)))
+
+
 def _take_over(stage: Stage) -> QWidget:
-    return _dialog(TakeOverDialog(stage.context, shown_window(stage)))
+    context, keys = stage.context, ("sources.vigilancex.url", "sources.vigilancex.username")
+    with vigilancex_server() as server:
+        server.said["/notifications/settings"] = SAID
+        context.model.update(dict(zip(keys, (server.url, USER), strict=True)))
+        context.credentials.set(Account("vigilancex-password", USER, server.url), Secret(PASSWORD))
+        dialog = TakeOverDialog(context, shown_window(stage))
+        _dialog(dialog)
+        wait(dialog.apply.isEnabled, "what would be taken over")
+    context.model.update(dict.fromkeys(keys, ""))
+    return dialog
 
 
 def _pause(stage: Stage) -> QWidget:
@@ -220,6 +238,18 @@ def _trust(stage: Stage) -> QWidget:
 def _registration(stage: Stage) -> QWidget:
     guide = RegistrationGuide("microsoft", stage.model.current.smtp, shown_window(stage))
     return _dialog(guide)
+
+
+def _guide(stage: Stage) -> QWidget:
+    return _dialog(open_guide("alerts", shown_window(stage)))
+
+
+def _licences(stage: Stage) -> QWidget:
+    window = shown_window(stage)
+    window.go_to("help")
+    window.help.tabs.setCurrentWidget(window.help.licences)
+    wait(window.help.licences.shown.toPlainText, "the licences")
+    return window
 
 
 def _leaving(stage: Stage) -> QWidget:
@@ -313,12 +343,16 @@ SCENES = (
     Scene("dialog-source", Mood.WORKING, _source, SourceView),
     Scene("dialog-vigilance-x", Mood.WORKING, _vigilance, ServerDialog),
     Scene("dialog-clickhouse", Mood.WORKING, _clickhouse, ServerDialog),
+    Scene("dialog-event-store", Mood.WORKING, _store, StoreDialog),
     Scene("dialog-take-over", Mood.WORKING, _take_over, TakeOverDialog),
     Scene("dialog-pause", Mood.WORKING, _pause, PauseDialog),
     Scene("dialog-silence", Mood.STORM, _silence, SilenceDialog),
     Scene("dialog-rehearsal", Mood.WORKING, _rehearsal, RehearsalView),
     Scene("dialog-mail", Mood.WORKING, _mail, MailView),
     Scene("dialog-fault", Mood.WORKING, _fault, CrashDialog),
+    Scene("dialog-guide", Mood.WORKING, _guide, GuideWindow),
+    Scene("help-guide", Mood.WORKING, _page("help:first-steps"), MainWindow),
+    Scene("help-licences", Mood.WORKING, _licences, MainWindow),
     Scene("dialog-leaving", Mood.WORKING, _leaving, LeavingNote),
     *(Scene(f"assistant-{n}-{key}", Mood.NEW, _assistant(key), MainWindow) for n, key in enumerate(_STEPS, 1)),
     Scene("menu-tray", Mood.WORKING, _tray_menu, QMenu),

@@ -267,7 +267,8 @@ class Stage:
     def window(self) -> MainWindow:
         """The window, made on first use."""
         if self._window is None:
-            self._window = MainWindow(self.context, self.actions, lambda: self._in_tray)
+            self._window = MainWindow(lambda: self._in_tray, self._quit)
+            self._window.begin(self.context, self.actions)
         return self._window
 
     @property
@@ -280,7 +281,7 @@ class Stage:
     def close(self) -> None:
         if self._tray is not None:
             self._tray.hide()
-            self._tray._looking.stop()
+            self._tray.panel.stop()
         if self._window is not None:
             self._window.hide()
         self.service._intake.stop()

@@ -2,12 +2,14 @@
 
 import contextlib
 import ctypes
+import dataclasses
 import os
 import resource
 import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +22,9 @@ from vxtray.core.settings.keys import typed_value
 from vxtray.core.settings.tree import Smtp
 from vxtray.gui.bridge import Bridge
 from vxtray.gui.context import Context
+
+if TYPE_CHECKING:
+    from vxtray.gui.application import Desktop
 
 
 class World:
@@ -52,6 +57,11 @@ class World:
     def start(self) -> None:
         """Start the engine's threads and the control socket, as the running program does."""
         self.program.start(handler(self.program))
+
+    def shown_by(self, desktop: "Desktop") -> None:
+        """Give a program its engine, as step two of a start does; ending it ends the program."""
+        context = dataclasses.replace(self.context, bridge=desktop.bridge, quit=desktop.quit)
+        desktop.open(context, hidden=False, watch_seconds=60)
 
     def stop(self) -> None:
         self.program.stop()

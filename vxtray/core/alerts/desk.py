@@ -26,6 +26,7 @@ from vxtray.core.store import EventStore
 from vxtray.core.store.committing import LineOf
 
 _CURSOR = "alert-cursor"
+_OTHERS = "alert-cursor-others"  # by the uuid of another program's store, up to which seq
 _CONDITIONS = "alert-conditions"  # changes of conditions that wait for a pause, quiet hours, a silence or the cap
 _CHUNK = 1000
 _TITLES = 3
@@ -59,8 +60,28 @@ class AlertDesk(Steps):
         events = iter(events)
         while chunk := list(islice(events, _CHUNK)):
             found = alerts_for(chunk, manner.settings.alerts)
-            made += self._take_in(found, f"{store.uuid}:{chunk[-1].seq}", Composer(manner, store))
+            made += self._take_in(found, {_CURSOR: f"{store.uuid}:{chunk[-1].seq}"}, Composer(manner, store))
         return made
+
+    def catch_up_others(self, store: EventStore, manner: Manner) -> Made:
+        """Look at what other programs stored: of all on one store, the one that sends mail tells of their events, too.
+
+        Of a program that is new here, alerts begin now. Raises ``StoreError``.
+        """
+        with self._guard:
+            known = msgspec.json.decode(self._outbox.fact(_OTHERS) or "{}", type=dict[str, int])
+            made = Made()
+            for writer in store.others():
+                after = known.get(writer.uuid, writer.last_seq) if manner.tellable else writer.last_seq
+                while after < writer.last_seq:
+                    events, after = store.alertable_of(writer, after)
+                    known[writer.uuid] = after
+                    found = alerts_for(events, manner.settings.alerts)
+                    made += self._take_in(found, {_OTHERS: _json(known)}, Composer(manner, store))
+                if known.get(writer.uuid) != after:
+                    known[writer.uuid] = after
+                    self._outbox.set_fact(_OTHERS, _json(known))
+            return made
 
     def look_at(
         self,
@@ -87,25 +108,26 @@ class AlertDesk(Steps):
                 made = self._catch_up(store, manner, first_seq)
             found = alerts_for(events, manner.settings.alerts, first_seq=first_seq) if alerts else []
             last = first_seq + len(events) - 1
-            return made + self._take_in(found, f"{store.uuid}:{last}", Composer(manner, store, lines, first_seq))
+            facts = {_CURSOR: f"{store.uuid}:{last}"}
+            return made + self._take_in(found, facts, Composer(manner, store, lines, first_seq))
 
     def _cursor(self, store: EventStore) -> int | None:
         name, _, seq = self._outbox.fact(_CURSOR).rpartition(":")
         return int(seq) if name == store.uuid else None
 
-    def _take_in(self, found: list[Alert], cursor: str, composer: Composer) -> Made:
+    def _take_in(self, found: list[Alert], facts: Mapping[str, str], composer: Composer) -> Made:
+        """Take alerts into their incidents; ``facts`` say up to where was looked."""
         manner, now = composer.manner, self._clock()
         if not found or not manner.tellable:  # nobody to tell: the events are stored and appear in the reports
-            self._outbox.set_fact(_CURSOR, cursor)
+            for name, value in facts.items():  # a power cut may undo it: where nothing was found, a second look is none
+                self._outbox.set_fact(name, value, durable=bool(found))
             return Made(alerts=tuple(found))
         alerts = manner.settings.alerts
         loud = found
         if self._grouping.silences(now):
             silenced = self._grouping.silenced
             loud = [one for one in found if not silenced(one.rule, one.event.src_ip, now)]
-        made = self._step(
-            lambda grouping: grouping.look_at(found, now, alerts, manner.zone), composer, {_CURSOR: cursor}
-        )
+        made = self._step(lambda grouping: grouping.look_at(found, now, alerts, manner.zone), composer, facts)
         return Made(made.mails, tuple(loud), made.changed)
 
     def due(self, manner: Manner) -> Made:
@@ -257,3 +279,7 @@ class AlertDesk(Steps):
             return entries
 
         return self._by_hand(counted, manner), told
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

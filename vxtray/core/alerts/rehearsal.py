@@ -24,12 +24,12 @@ from vxtray.core.alerts.state import State
 from vxtray.core.errors import N_
 from vxtray.core.events import SecurityEvent
 from vxtray.core.parsers.worker import Child, zone_of
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.tree import Alerts
 from vxtray.core.store import EventQuery, EventStore
 from vxtray.core.store.alerting import unpaged
 from vxtray.core.store.kinds import Pages
 from vxtray.core.store.localtime import utc
-from vxtray.core.texts import Phrase
 
 log = logging.getLogger(__name__)
 

@@ -43,7 +43,7 @@ def launch(
 ) -> Launch:
     """Return how this very program is started for a profile."""
     program = _program(environ, platform, executable, frozen=frozen)
-    if profile == Profile.default():
+    if profile.config == Profile.default().config:  # its state may be elsewhere for now
         return Launch(program, _OPTIONS)
     mark = hashlib.sha256(os.fsencode(profile.config)).hexdigest()[:8]
     return Launch(program, ("--profile-dir", str(profile.config), *_OPTIONS), f"{_NAME}-{mark}")
@@ -55,13 +55,19 @@ def _program(environ: Mapping[str, str], platform: str, executable: str, *, froz
     if image := environ.get("APPIMAGE"):  # what runs is mounted under another name each time
         return (image,)
     if frozen:
-        return (executable,)
+        return (_without_console(executable) if platform == "win32" else executable,)
     # -P: nothing in the folder where the session starts it may stand in for a module
     return (_without_console(executable) if platform == "win32" else executable, "-P", "-m", "vxtray")
 
 
 def _without_console(executable: str) -> str:
-    """Return pythonw.exe where it is beside python.exe: at login no console window may flash."""
+    """Return the program's twin without a console, where it is there: at login no console window may flash.
+
+    Python has ``pythonw.exe`` beside ``python.exe``, the bundle ``vxtray-window.exe`` beside ``vxtray.exe``.
+    """
     path = Path(executable)
-    silent = path.with_name(path.name.lower().replace("python", "pythonw", 1))
-    return str(silent) if "pythonw" not in path.name.lower() and silent.exists() else executable
+    name = path.name.lower()
+    twin = name.replace("python", "pythonw", 1) if "python" in name else name.replace(".exe", "-window.exe", 1)
+    already = "pythonw" in name or "-window" in name
+    silent = path.with_name(twin)
+    return str(silent) if not already and silent.exists() else executable

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.providers import Server
-from vxtray.core.settings.tree import Security, is_host
+from vxtray.core.settings.tree import Security
+from vxtray.core.settings.wellformed import is_host
 
 if TYPE_CHECKING:
     import ssl

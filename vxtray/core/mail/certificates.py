@@ -4,10 +4,12 @@ Pure but for reading the CA file; any thread.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import ssl
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +33,42 @@ def client_context(ca_file: str) -> ssl.SSLContext:
     """
     import truststore
 
-    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _strict(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+
+
+def kept_context(ca_file: str) -> ssl.SSLContext:
+    """Return what ``client_context`` does, and the same one again while nothing that it trusts has changed.
+
+    OpenSSL reads a system's store that is one file in 20 ms and more, longer than all the rest of a connection takes.
+    Other stores are asked anew each time. Whoever gets a context must not change it. Raises ``TlsError``.
+    """
+    places = ssl.get_default_verify_paths()
+    if sys.platform in {"win32", "darwin"} or places.cafile is None:
+        return client_context(ca_file)
+    return _kept(tuple(_stamp(Path(path)) for path in (places.cafile, places.capath, ca_file) if path), ca_file)
+
+
+#: A path, and what changes when the file or the folder there does.
+_Stamp = tuple[Path, int, int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = path.stat()
+    except OSError:  # told by whoever reads it
+        return path, 0, 0, 0, 0
+    return path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(_stamps: tuple[_Stamp, ...], ca_file: str) -> ssl.SSLContext:
+    """Make a context; the stamps are older than what is read, so a change of meanwhile is seen at the next call."""
+    context = _strict(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+    context.set_default_verify_paths()
+    return context
+
+
+def _strict(context: ssl.SSLContext, ca_file: str) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     # RFC 9525 dropped the common name; Python still accepts it where the certificate has no other name.

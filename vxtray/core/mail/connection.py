@@ -198,7 +198,7 @@ class Connection:
     def protect(self) -> None:
         """Bring up TLS: at once, or by STARTTLS, which is never skipped when it was chosen (RFC 3207)."""
         with self.at(Stage.TLS):
-            context = certificates.client_context(self._settings.ca_file)
+            context = certificates.kept_context(self._settings.ca_file)
         if self._settings.security is Security.STARTTLS:
             self.hello()
             self.capabilities_in_clear = self.capabilities

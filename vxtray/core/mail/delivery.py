@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 #: A connection that was not used for so long is closed: servers close it themselves, and rarely politely.
 IDLE_SECONDS = 30.0
 
+#: Within so many seconds a connection over which a mail was accepted is not asked whether it is still there.
+_FRESH_SECONDS = 1.0
+
 #: The wall clock went on so much further than the monotonic one: the computer slept meanwhile.
 _SLEPT_SECONDS = 30.0
 
@@ -107,6 +110,7 @@ class Courier:
         self._refused = ""  # the mechanism of the last sign-in that was refused
         self._peer = ""
         self._used_at = 0.0
+        self._clean = False  # the last mail over the open connection was accepted
         self._bucket = Bucket(pace_of(smtp.host), monotonic)
 
     # --- any thread --------------------------------------------------------------------------------------------------
@@ -224,19 +228,26 @@ class Courier:
         return self._over(self._open(smtp), parcel, people)
 
     def _over(self, session: Session, parcel: Parcel, people: tuple[str, ...]) -> Delivery:
-        self._used_at = self._monotonic()
+        self._used_at, self._clean = self._monotonic(), False
         try:
-            return session.deliver(
+            delivery = session.deliver(
                 parcel.mail_from, people, parcel.data, lambda: self._dot_follows(parcel.id, self._clock())
             )
         finally:
             self._used_at = self._monotonic()
+        self._clean = True
+        return delivery
 
     def _reusable(self) -> bool:
-        """Return whether the open connection still answers; RSET also forgets whatever was left of the mail before."""
+        """Return whether the open connection still answers; RSET also forgets whatever was left of the mail before.
+
+        Right after a mail that was accepted nothing is left of it (RFC 5321, 4.1.1.4), and MAIL asks as well as RSET.
+        """
         self.rest()
         if self._session is None:
             return False
+        if self._clean and self._monotonic() - self._used_at < _FRESH_SECONDS:
+            return self._session.usable
         try:
             self._session.reset()
         except MailError:

@@ -16,8 +16,9 @@ from vxtray.core.mail.protocol import ascii_host
 from vxtray.core.mail.providers import Provider, Server, SignIn, by_domain, by_mx, by_server
 from vxtray.core.mail.reaching import Reached, reach_all
 from vxtray.core.mail.transport import Cutoff
-from vxtray.core.settings.tree import Auth, Security, Smtp, is_address
-from vxtray.core.texts import Phrase
+from vxtray.core.phrases import Phrase
+from vxtray.core.settings.tree import Auth, Security, Smtp
+from vxtray.core.settings.wellformed import is_address
 
 _SIDE_BY_SIDE = 6
 #: So many proposals are tried at most, whatever a domain publishes.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from vxtray.core.errors import N_, VxtrayError
-from vxtray.core.settings.tree import is_host
+from vxtray.core.settings.wellformed import is_host
 
 if TYPE_CHECKING:
     import dns.resolver

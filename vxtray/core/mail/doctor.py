@@ -21,8 +21,8 @@ from vxtray.core.mail.refusals import nobody_accepted
 from vxtray.core.mail.smtp import Session, stages
 from vxtray.core.mail.transcript import Transcript
 from vxtray.core.mail.transport import Cutoff
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.tree import Security, Smtp
-from vxtray.core.texts import Phrase
 
 #: Seconds for the whole check, and for connecting alone, so that time is left to look for another way in.
 _OVERALL = 20.0

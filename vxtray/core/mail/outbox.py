@@ -1,5 +1,7 @@
 """The outbox: each mail is on disk before the first try, and nothing leaves it unaccounted for.
 
+After a crash, a mail that was taken is queued again: from ``dot_follows`` to the record of the server's word
+(``_settle``) it is in doubt. Before the next dot leaves, that record is on the disk: at most one mail is in doubt.
 It does not know SMTP: it is given a function that delivers. Two things may wait: a mail, which then has a pause of its
 own, and the whole queue, which a ``Hold`` stops; while it lasts, one mail at a time probes, and a success lets all go.
 Any thread may call (see ``statefile``); one at a time delivers.
@@ -19,8 +21,9 @@ from vxtray.core.mail.chronicle import Chronicle
 from vxtray.core.mail.hold import Cause, Hold, after, decoded, encoded
 from vxtray.core.mail.outcome import Outcome, Suspicion, Verdict
 from vxtray.core.mail.records import Delivery, Entry, Happening, Outgoing, Parcel, State, note
+from vxtray.core.mail.reserve import Reserve, T
 from vxtray.core.mail.rows import Unreadable, count_round, expire, fact, insert, mark, next_in_turn, parcel_of, record
-from vxtray.core.mail.statefile import as_text, set_fact, settle_period
+from vxtray.core.mail.statefile import as_text, full, set_fact, settle_period
 
 __all__ = [
     "Delivery",
@@ -61,6 +64,8 @@ class Outbox(Chronicle):
         self._postponed_in_a_row = 0
         self._unflushed = False
         self._unsettled: tuple[Parcel, Outcome, datetime, datetime] | None = None
+        self._reserve = Reserve(path.with_name(f"{path.name}.reserve"))
+        self._reserve.take()
 
     def recover(self) -> int:
         """Queue again what a crash left in hand, with the same bytes and Message-ID; return how many.
@@ -98,7 +103,7 @@ class Outbox(Chronicle):
         Return how many mails were new. ``periods`` gives the outcome of each key.
         """
         added = 0
-        with self._transaction() as db:
+        with self.changing() as db:
             for mail in mails:
                 added += insert(db, mail, now) != 0
             for name, value in (facts or {}).items():
@@ -110,7 +115,13 @@ class Outbox(Chronicle):
         return added
 
     def changing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """Change mails, and what must agree with them, in one transaction, by the steps of ``rows`` and others."""
+        """Change mails, and what must agree with them, in one transaction, by the steps of ``rows`` and others.
+
+        Raises ``StoreFull`` where the room that was kept is given to the mails that wait already.
+        """
+        with self._lock:
+            if self._reserve.given and not self._reserve.take():
+                raise full(self.path)
         return self._transaction()
 
     def looking(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
@@ -132,7 +143,7 @@ class Outbox(Chronicle):
         if self._unsettled is not None:  # what a full disk kept from being recorded
             yield self._settle(*self._unsettled)
         try:
-            while may_send() and (parcel := self._take(now())) is not None:
+            while may_send() and (parcel := self._surely(lambda: self._take(now()))) is not None:
                 began = now()
                 try:
                     outcome = self._weighed(deliver(parcel))
@@ -142,12 +153,26 @@ class Outbox(Chronicle):
                 yield self._settle(parcel, outcome, began, now())
         finally:
             self._flush(now())
+            if self._reserve.given:
+                self._reserve.take()
 
     def dot_follows(self, mail: int, now: datetime) -> None:
         """Put on record that a mail's final dot is about to be sent: from here on it may arrive."""
-        with self._transaction() as db:
-            db.execute("UPDATE mails SET dot_at = ? WHERE id = ?", (as_text(now), mail))
+
+        def record() -> None:
+            with self._transaction() as db:
+                db.execute("UPDATE mails SET dot_at = ? WHERE id = ?", (as_text(now), mail))
+
+        self._surely(record)
         self._unflushed = False
+
+    def _surely(self, step: Callable[[], T]) -> T:
+        return self._reserve.surely(step, self._begin_log_anew)
+
+    def _begin_log_anew(self) -> None:
+        """Let what is written from now on take the place of what is in the file itself."""
+        with self._lock, contextlib.suppress(StoreError), self._reading() as db:
+            db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
     def _flush(self, now: datetime) -> None:
         """Bring on the disk that the last mail of a burst was sent; that of the others came with the next one's dot.
@@ -161,10 +186,11 @@ class Outbox(Chronicle):
 
     def _take(self, now: datetime) -> Parcel | None:
         while True:
-            hold, found = self.hold(), None
-            if hold is not None and hold.in_force(now):
-                return None
+            found = None
             with contextlib.suppress(Unreadable), self._transaction(durable=False) as db:
+                hold = decoded(fact(db, _HOLD))
+                if hold is not None and hold.in_force(now):
+                    return None
                 found = next_in_turn(db, now, probing=hold is not None)
                 if found is None:
                     return None
@@ -184,6 +210,9 @@ class Outbox(Chronicle):
 
     def _settle(self, parcel: Parcel, outcome: Outcome, began: datetime, now: datetime) -> Delivery:
         self._unsettled = parcel, outcome, began, now  # for later, should the disk be full
+        return self._surely(lambda: self._recorded(parcel, outcome, began, now))
+
+    def _recorded(self, parcel: Parcel, outcome: Outcome, began: datetime, now: datetime) -> Delivery:
         self._unflushed = outcome.verdict is Verdict.SENT
         with self._transaction(durable=not self._unflushed) as db:
             counted = outcome.verdict not in {Verdict.WAIT, Verdict.LIGHTER}
@@ -197,7 +226,8 @@ class Outbox(Chronicle):
                 mark(db, parcel.id, address, "queued", reply)
             if outcome.data:
                 db.execute("UPDATE contents SET data = ? WHERE mail = ?", (outcome.data, parcel.id))
-            self._change_hold(db, after(decoded(fact(db, _HOLD)), outcome, now, self._jitter), now)
+            hold = decoded(fact(db, _HOLD))
+            self._change_hold(db, hold, after(hold, outcome, now, self._jitter), now)
             state, next_try = self._next(db, parcel, outcome, now)
             settled = state in {State.SENT, State.FAILED}
             reply = outcome.reply
@@ -209,7 +239,8 @@ class Outbox(Chronicle):
                 (state, as_text(next_try), as_text(now), as_text(now) if settled else "", reply, counted, parcel.id),
             )
             count_round(db, parcel, outcome)
-            expired = expire(db, now) if counted else frozenset()
+            # After a mail that left, those behind it are tried, and not given up: nothing stands in their way now.
+            expired = expire(db, now) if counted and state is not State.SENT else frozenset()
         self._unsettled = None
         if parcel.id in expired:
             state = State.EXPIRED
@@ -258,7 +289,7 @@ class Outbox(Chronicle):
         """Let the queue go on: what stood in the way was mended, or shall be tried."""
         if self.hold() is not None:
             with self._transaction() as db:
-                self._change_hold(db, None, now)
+                self._change_hold(db, decoded(fact(db, _HOLD)), None, now)
 
     def probe_now(self, now: datetime) -> None:
         """End the present wait of the queue, but not what is known of its cause."""
@@ -267,8 +298,7 @@ class Outbox(Chronicle):
             self.set_fact(_HOLD, encoded(msgspec.structs.replace(hold, until=now)))
 
     @staticmethod
-    def _change_hold(db: sqlite3.Connection, hold: Hold | None, now: datetime) -> None:
-        before = decoded(fact(db, _HOLD))
+    def _change_hold(db: sqlite3.Connection, before: Hold | None, hold: Hold | None, now: datetime) -> None:
         if before is None and hold is None:
             return
         paused, pauses = (each is not None and each.cause is Cause.ACCOUNT for each in (before, hold))

@@ -12,8 +12,8 @@ from vxtray.core.errors import N_
 from vxtray.core.mail.dnsrecords import LookupFault, Records
 from vxtray.core.mail.protocol import ascii_host
 from vxtray.core.mail.providers import Provider, by_domain, by_mx, by_server, is_within
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.tree import Smtp
-from vxtray.core.texts import Phrase
 
 #: Look-ups that an SPF record may cost (RFC 7208, 4.6.4); what needs more is broken.
 _SPF_LOOKUPS = 10

@@ -16,7 +16,7 @@ from vxtray.core.credentials import redact
 from vxtray.core.errors import N_
 from vxtray.core.mail.faults import Kind, MessageRefused, SenderRefused, Stage
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.settings.tree import is_address
+from vxtray.core.settings.wellformed import is_address
 
 #: Bounds of a reply, in octets and lines. RFC 5321 4.5.3.1.5 asks for 512 octets; real servers send more.
 MAX_LINE = 4096

@@ -126,6 +126,10 @@ _ENTRY = ", ".join(Entry.__struct_fields__)
 _FAILURES = ", ".join(f"'{verdict}'" for verdict in ("server", "rate", "account", "later", "doubt"))
 #: By number, not by time: the clock may have been set. A failure farther back than these attempts is not looked for.
 _FAR = 1000
+#: By the index on the state: those that were sent are many, and need no counting.
+_COUNTS = """
+SELECT state, count(*) FROM mails WHERE state IN ('queued', 'sending', 'held', 'failed', 'expired') GROUP BY state
+"""
 _LAST_SENT = "SELECT max(id) FROM attempts WHERE outcome = 'sent'"
 _FIRST_SENT_AGAIN = f"""
     SELECT at, seconds FROM attempts WHERE outcome = 'sent' AND id <= :last AND id > max(:last - {_FAR}, ifnull((
@@ -210,12 +214,9 @@ class Records(StateFile):
     def counts(self) -> dict[str, int]:
         """Return how many mails are queued (or being sent), held and failed."""
         states = {"queued": ("queued", "sending"), "held": ("held",), "failed": ("failed", "expired")}
-        with self._reading() as db:  # each by the index: those that were sent are many, and need no counting
-            count = "SELECT count(*) FROM mails WHERE state = ?"
-            return {
-                name: sum(db.execute(count, (state,)).fetchone()[0] for state in among)
-                for name, among in states.items()
-            }
+        with self._reading() as db:
+            counted = dict(db.execute(_COUNTS).fetchall())
+        return {name: sum(counted.get(state, 0) for state in among) for name, among in states.items()}
 
     def progress(self) -> Progress:
         """Return how sending goes, by the record of attempts."""

@@ -1,7 +1,8 @@
 """The one SQLite file of mails and of what must agree with them: settled report periods, the alert cursor, pauses.
 
-One connection reads and writes, behind a lock, so any thread may call; while the program runs, other processes reach
-the file only through the control socket. Every transaction is on the disk when it returns (WAL, synchronous=FULL).
+One connection reads and writes, behind a lock, so any thread may call; beside a transaction of another thread a second
+one reads what was there before, so that the window never waits for the disk. While the program runs, other processes
+reach the file only through the control socket. A transaction is on the disk when it returns (WAL, synchronous=FULL).
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vxtray.core.errors import N_, StoreBusy, StoreDamaged, StoreError, StoreFull
-from vxtray.core.mail.salvage import Salvaged, damaged, salvage
+from vxtray.core.mail.salvage import Salvaged, corrupt, damaged, salvage
 from vxtray.core.mail.schema import bring_up_to_date
 from vxtray.core.paths import private_folder
 from vxtray.core.settings.tree import shown
@@ -39,19 +40,33 @@ class StateFile:
         #: What was saved, where the file was damaged and had to be made anew.
         self.salvaged: Salvaged | None = None
         self._lock = threading.RLock()
+        self._beside = threading.RLock()
+        self._reader: sqlite3.Connection | None = None
+        self._durable = True  # as ``synchronous`` was set last
         with self._converted():
             private_folder(path.parent)
             path.touch(mode=0o600)  # before SQLite makes it: its journals take over this mode
             path.chmod(0o600)
-            self._db = _connected(path)
-            if damaged(self._db):
-                self._db.close()
-                self.salvaged = salvage(path)
-                self._db = _connected(path)
+            self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        """Connect; what can be read of a damaged file is saved first, also where it cannot even be connected to."""
+        try:
+            db = _connected(self.path)
+            if not damaged(db):
+                return db
+            db.close()
+        except sqlite3.DatabaseError as error:
+            if not corrupt(error):
+                raise
+        self.salvaged = salvage(self.path)
+        return _connected(self.path)
 
     def close(self) -> None:
         """Close the file; calling it twice is harmless."""
-        with self._lock:
+        with self._lock, self._beside:
+            if self._reader is not None:
+                self._reader.close()
             self._db.close()
 
     def fact(self, name: str) -> str:
@@ -84,25 +99,39 @@ class StateFile:
     def _transaction(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
         """Change several things or none. If not ``durable``, it does not wait for the disk: a power cut may undo it."""
         with self._lock, self._converted():
-            if not durable:
-                self._db.execute("PRAGMA synchronous=NORMAL")
+            if durable is not self._durable:  # only where it changes: each switch costs as much as a statement
+                self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:  # a failed COMMIT (disk full) may have rolled back by itself
-                        self._db.execute("ROLLBACK")
-                    raise
-            finally:
-                if not durable:
-                    self._db.execute("PRAGMA synchronous=FULL")
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a failed COMMIT (disk full) may have rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._converted():
-            yield self._db
+        with self._converted():
+            if self._lock.acquire(blocking=False):
+                try:
+                    yield self._db
+                finally:
+                    self._lock.release()
+                return
+            with self._beside:
+                if self._reader is None:
+                    self._reader = _connected(self.path)
+                    self._reader.execute("PRAGMA query_only=ON")
+                if self._reader.in_transaction:  # a question within a question of this thread
+                    yield self._reader
+                    return
+                self._reader.execute("BEGIN")
+                try:
+                    yield self._reader
+                finally:
+                    self._reader.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _converted(self) -> Iterator[None]:
@@ -126,15 +155,20 @@ def _connected(path: Path) -> sqlite3.Connection:
     return db
 
 
+def full(path: Path) -> StoreFull:
+    """Return the fault of a disk that is full."""
+    return StoreFull(_FULL, _MAKE_ROOM, path=path)
+
+
 def _explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """Return what an error means; the low byte of SQLite's code is the fault, the others tell where it was met."""
     if isinstance(error, OSError):
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-            return StoreFull(_FULL, _MAKE_ROOM, path=path)
+            return full(path)
         return StoreError(path=path, reason=error.strerror or str(error))
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code == sqlite3.SQLITE_FULL:
-        return StoreFull(_FULL, _MAKE_ROOM, path=path)
+        return full(path)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreBusy(N_("{path} is in use by another program."), path=path)
     if code == sqlite3.SQLITE_CORRUPT:

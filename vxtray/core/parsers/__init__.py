@@ -13,9 +13,10 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 from vxtray.core.errors import N_
+from vxtray.core.events import MAX_LINE
 from vxtray.core.parsers import cef, crowdsec, fail2ban, fields, modsecurity, sophos, suricata, vigilancex
 from vxtray.core.parsers.modsecurity_audit import BOUNDARY
-from vxtray.core.parsers.outcome import MAX_LINE, Ignored, Outcome, Rejected
+from vxtray.core.parsers.outcome import Ignored, Outcome, Rejected
 from vxtray.core.parsers.records import MAX_RECORD
 
 __all__ = ["FORMATS", "MAX_LINE", "TOO_LONG", "TOO_LONG_RECORD", "Ignored", "Outcome", "Rejected", "parse"]

@@ -34,8 +34,8 @@ class Layouts:
         self._seen: dict[tuple[str, int], int] = {}
         self._count = 0
 
-    def read(self, text: str, kind: str) -> dict[str, str] | None:
-        """Return the wanted ones of what ``keyvalue.scan`` would find; None for a line of no known layout.
+    def read(self, text: str, kind: str, start: int = 0) -> dict[str, str] | None:
+        """Return the wanted ones of what ``keyvalue.scan`` would find from ``start`` on; None for no known layout.
 
         ``kind`` tells lines apart that have different keys; it is short.
         """
@@ -43,11 +43,11 @@ class Layouts:
         if layouts is None:
             return None
         for layout in layouts:
-            match = layout[1].fullmatch(text)
+            match = layout[1].fullmatch(text, start)
             if match is not None:
                 if layout is not layouts[0]:
                     self._known[kind] = (layout, *(other for other in layouts if other is not layout))
-                return dict(zip(layout[0], match.groups(), strict=True))
+                return dict(zip(layout[0], match.groups()))  # noqa: B905 - a group for each key: see _learn
         return None
 
     def saw(self, text: str, kind: str, keys: dict[str, str], *, escaped: bool) -> None:

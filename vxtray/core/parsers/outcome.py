@@ -9,9 +9,6 @@ import msgspec
 
 from vxtray.core.events import SecurityEvent
 
-#: Longer lines are refused unread: no product writes them, and every later step may rely on the bound.
-MAX_LINE = 64 * 1024
-
 
 class Rejected(msgspec.Struct, frozen=True):
     """A line that could not be understood; ``reason`` is an English message id for ``texts.translate``."""

@@ -64,7 +64,12 @@ def recognises(text: str) -> bool:
 def quickly(text: str, zone: tzinfo) -> Outcome | None:
     """Parse a line that is certainly Sophos's and of no other family; None for any other and for some that are."""
     header = _BEGINNING.match(text)
-    return _parse(text, text[header.end() :], zone) if header and "log_type=" in text else None
+    if header is None:
+        return None
+    pairs = _known_pairs(text, header.end())
+    if pairs is not None and "log_type" in pairs:
+        return _understood(text, pairs, zone)
+    return _parse(text, text[header.end() :], zone) if "log_type=" in text else None
 
 
 def parse(text: str, zone: tzinfo) -> Outcome:
@@ -73,7 +78,10 @@ def parse(text: str, zone: tzinfo) -> Outcome:
 
 
 def _parse(text: str, body: str, zone: tzinfo) -> Outcome:
-    pairs = _pairs(text, body)
+    return _understood(text, _pairs(text, body), zone)
+
+
+def _understood(text: str, pairs: dict[str, str], zone: tzinfo) -> Outcome:
     get = pairs.get
     said = (_said if len(text) <= _SHORT else _said.__wrapped__)(
         get("log_type", ""),
@@ -95,16 +103,23 @@ def _parse(text: str, body: str, zone: tzinfo) -> Outcome:
     return _event(pairs, at, verdict, logged)
 
 
+def _known_pairs(text: str, start: int) -> dict[str, str] | None:
+    """Return the wanted part of what ``scan`` finds from ``start`` on, where the line is of a known layout."""
+    at = text.find(_LOG_ID, start) + len(_LOG_ID)
+    # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
+    if "\\" in text and _WAF in text:
+        return None
+    return _LAYOUTS.read(text, text[at : at + 7], start)
+
+
 def _pairs(text: str, body: str) -> dict[str, str]:
     """Return what ``scan`` finds, or the wanted part of it."""
-    at = body.find(_LOG_ID) + len(_LOG_ID)
-    kind = body[at : at + 7]
-    # Apache, which is the WAF, puts a backslash before a quote that a visitor sent; the other parts do not.
-    escaped = "\\" in body and _WAF in text
-    pairs = None if escaped else _LAYOUTS.read(body, kind)
+    pairs = _known_pairs(body, 0)
     if pairs is None:
+        at = body.find(_LOG_ID) + len(_LOG_ID)
+        escaped = "\\" in body and _WAF in text
         pairs = scan(body, escaped=escaped)
-        _LAYOUTS.saw(body, kind, pairs, escaped=escaped)
+        _LAYOUTS.saw(body, body[at : at + 7], pairs, escaped=escaped)
     return pairs
 
 
@@ -138,11 +153,17 @@ def _first(pairs: dict[str, str], keys: tuple[str, ...], limit: int) -> str:
     """Return the value of the first key that says something."""
     for key in keys:
         raw = pairs.get(key)
-        if raw and raw not in _NOTHING:
-            value = unquote(raw)[:limit]
-            if value not in _NOTHING:
+        if raw:
+            value = _plain(raw) if len(raw) <= MAX_ADDRESS <= limit <= MAX_NAME else _clean(raw, limit)
+            if value:
                 return value
     return ""
+
+
+@lru_cache(maxsize=16384)
+def _plain(raw: str) -> str:
+    """Return the value of a short field, "" where it says nothing: names and rules come again and again."""
+    return _clean(raw, MAX_ADDRESS)
 
 
 @lru_cache(maxsize=16384)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from vxtray.core.errors import N_
-from vxtray.core.events import Action, Category, SecurityEvent, Severity
+from vxtray.core.events import MAX_LINE, Action, Category, SecurityEvent, Severity
 from vxtray.core.parsers import jsonvalues, sophos, timestamps
 from vxtray.core.parsers import severity as severities
 from vxtray.core.parsers.countries import alpha2
@@ -32,7 +32,7 @@ from vxtray.core.parsers.fields import (
     url_host,
 )
 from vxtray.core.parsers.jsonvalues import elements, members, words
-from vxtray.core.parsers.outcome import MAX_LINE, Outcome, Rejected
+from vxtray.core.parsers.outcome import Outcome, Rejected
 
 SOURCE = "vigilancex"
 

@@ -5,11 +5,12 @@ its files. ``ParseWorker`` is the one for lines that arrive; ``sources.bulk`` ha
 """
 
 import gc
+import logging
 import multiprocessing
 import queue
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 from functools import cache
 from multiprocessing.connection import Connection
@@ -18,8 +19,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from vxtray.core.errors import N_
 from vxtray.core.events import SecurityEvent
 from vxtray.core.parsers import Ignored, Outcome, Rejected, parse
+
+log = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2.0
 _SAMPLES = 5
@@ -105,8 +109,21 @@ def counted(outcomes: Iterable[Outcome]) -> Counted:
 
 
 def parse_lines(lines: Iterable[bytes], log_format: str, zone: tzinfo) -> Counted:
-    """Parse lines, each of which is a record, in this process."""
-    return counted(parse(line.decode("utf-8", "replace"), format=log_format, zone=zone) for line in lines)
+    """Parse lines, each of which is a record, in this process; one that a parser fails on is a rejected one."""
+    return counted(_outcomes(lines, log_format, zone))
+
+
+def _outcomes(lines: Iterable[bytes], log_format: str, zone: tzinfo) -> Iterator[Outcome]:
+    told = False
+    for line in lines:
+        try:
+            outcome = parse(line.decode("utf-8", "replace"), format=log_format, zone=zone)
+        except Exception:  # a fault of ours, which must not keep all other lines from their store
+            if not told:
+                log.exception("a line could not be parsed")
+            told = True
+            outcome = Rejected(N_("vxtray failed on this line"))
+        yield outcome
 
 
 def parse_job(job: Job) -> Parsed:

@@ -175,11 +175,11 @@ class ReportDesk:
         missed: Sequence[Due],
         go_on: Callable[[], bool],
     ) -> int:
-        from vxtray.core.mail.posting import outgoing
-        from vxtray.core.reports.making import made_of
-
         queued = 0
         for item in due:
+            from vxtray.core.mail.posting import outgoing  # only now: each minute nothing is due
+            from vxtray.core.reports.making import made_of
+
             if not go_on():
                 return queued
             period, now = item.period, self._clock()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from vxtray.core.errors import N_, StoreError
 from vxtray.core.mail.outbox import Outbox
 from vxtray.core.reports.build import Gap, Report, SetAside
 
@@ -86,6 +87,16 @@ class LossLedger:
         with self._guard:
             told = self._told()
             return tuple(one for one in self._stores() if one.path not in told and Path(one.path).exists())
+
+    def trouble(self) -> StoreError | None:
+        """Return what to tell of the last one of those, None where there is none."""
+        if not (untold := self.untold()):
+            return None
+        return StoreError(
+            N_("The event store was damaged. It was set aside as {path}, and a new one was begun."),
+            N_("Import your log files again to fill it. The next report tells it, too; so you may dismiss this."),
+            path=untold[-1].path,
+        )
 
     def dismiss(self) -> None:
         """Take note of all of them; the reports still tell what is missing."""

@@ -131,6 +131,11 @@ def _takes_int(kind: Any) -> bool:
     return kind is int or (get_origin(kind) in (Union, types.UnionType) and int in get_args(kind))
 
 
+def is_choice(key: str) -> bool:
+    """Return whether a setting is one of a few words that the program knows, or several of them."""
+    return bool(_choices(LEAVES[key].type))
+
+
 def _choices(kind: Any) -> dict[str, str]:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return {"choices": ", ".join(str(member.value) for member in kind)}

@@ -4,18 +4,17 @@ Pure data, any thread. The nesting is that of the TOML file; a dotted key such a
 Every struct is frozen, so a snapshot may go to any thread.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import field
 
 from vxtray.core.errors import N_, SettingsInvalid
 from vxtray.core.events import Severity
+from vxtray.core.settings.wellformed import is_address, is_host, is_identifier, is_network, is_safe_url, is_zone
 
 #: Of the file's layout; raised with a migration in ``migrations.py``.
 VERSION = 1
@@ -220,13 +219,28 @@ class Sources(Struct, frozen=True, kw_only=True):
     clickhouse: ClickHouse = ClickHouse()
 
 
+class StoreClickHouse(Struct, frozen=True, kw_only=True):
+    """The ClickHouse server that keeps the events.
+
+    A ``cluster`` makes replicated and distributed tables; ``max_waiting_mebibytes`` is for events on their way to it.
+    """
+
+    url: str = ""
+    username: str = "default"
+    database: str = "vxtray"
+    ca_file: str = ""
+    cluster: str = ""
+    max_waiting_mebibytes: int = 2048
+
+
 class Store(Struct, frozen=True, kw_only=True):
-    """Where events are kept, and for how long."""
+    """Where events are kept, and for how long; of several programs on one store exactly one has ``send``."""
 
     engine: Literal["embedded", "clickhouse"] = "embedded"
     retention_days: int = 400
     max_mebibytes: int = 2048
     send: bool = True
+    clickhouse: StoreClickHouse = StoreClickHouse()
 
 
 class General(Struct, frozen=True, kw_only=True):
@@ -270,50 +284,6 @@ class Settings(Struct, frozen=True, kw_only=True):
 # --- what a type alone cannot say ------------------------------------------------------------------------------------
 
 _TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
-_LOCAL_PART = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x1f\x7f]{1,64}")
-_LABEL = re.compile(r"(?!-)[^\s@<>(),;:\\\"\[\]\x00-\x2c\x2f\x7f]{1,63}(?<!-)")
-
-
-def is_host(text: str) -> bool:
-    """True for a host name (also an internationalised one) or an IP address, without port, scheme or blanks."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        labels = text.removesuffix(".").split(".")
-        return len(text) <= 253 and text.isprintable() and all(_LABEL.fullmatch(label) for label in labels)
-    return True
-
-
-def is_address(text: str) -> bool:
-    """True for an e-mail address that can stand in an SMTP envelope: no blanks, quotes, display name or parameters."""
-    local, at, domain = text.rpartition("@")
-    return bool(at and _LOCAL_PART.fullmatch(local)) and text.isprintable() and ".." not in local and is_host(domain)
-
-
-def is_network(text: str) -> bool:
-    """True for an address or a network in CIDR notation."""
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def is_zone(text: str) -> bool:
-    """True for an IANA time zone name."""
-    try:
-        ZoneInfo(text)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        return False
-    return True
-
-
-_LOOPBACK_URL = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)")
-_HTTPS_URL = re.compile(r"https://[^\s/]+")
-
-
-def _is_safe_url(text: str) -> bool:
-    return bool(_HTTPS_URL.match(text) or _LOOPBACK_URL.match(text))
 
 
 class Check(NamedTuple):
@@ -331,7 +301,8 @@ def _range(low: int, high: int) -> Check:
 _IS_TIME = Check(lambda t: bool(_TIME.fullmatch(t)), N_("it must be a time such as 08:00"))
 _IS_ADDRESS = Check(is_address, N_("it must be an e-mail address such as name@example.com"))
 _IS_HOST = Check(is_host, N_("it must be a server name such as smtp.example.com, without port and without http://"))
-_IS_URL = Check(_is_safe_url, N_("it must begin with https:// (http:// only for this machine)"))
+_IS_URL = Check(is_safe_url, N_("it must begin with https:// (http:// only for this machine)"))
+_IS_NAME = Check(is_identifier, N_("it must be a name of letters, digits and _, such as vxtray"))
 _IS_NETWORK = Check(is_network, N_("it must be an address or a network such as 192.0.2.0/24"))
 _ONE_LINE = Check(lambda v: not isinstance(v, str) or v.isprintable(), N_("it must be one line of plain text"))
 
@@ -370,10 +341,14 @@ CHECKS: dict[str, Check] = {
     "sources.clickhouse.url": _IS_URL,
     "store.retention_days": _range(1, 36500),
     "store.max_mebibytes": _range(64, 1048576),
+    "store.clickhouse.url": _IS_URL,
+    "store.clickhouse.database": _IS_NAME,
+    "store.clickhouse.cluster": _IS_NAME,
+    "store.clickhouse.max_waiting_mebibytes": _range(64, 1048576),
 }
 
 #: Texts that may not be empty: "" is not a time.
-_REQUIRED = frozenset(key for key, check in CHECKS.items() if check is _IS_TIME)
+_REQUIRED = frozenset(key for key, check in CHECKS.items() if check is _IS_TIME) | {"store.clickhouse.database"}
 
 
 def shown(value: object) -> str:

@@ -5,30 +5,25 @@ came, so nothing depends on what the server made of them, and they need neither 
 types of the columns: ``docker/clickhouse/init-db.sql`` of VIGILANCE X; columns of later migrations are not asked for.
 """
 
-import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vxtray.core.clickhouse import connect, is_refused
 from vxtray.core.credentials import Account, Secret
 from vxtray.core.errors import N_, SourceError
-from vxtray.core.mail.certificates import client_context
 from vxtray.core.parsers import jsonvalues, timestamps
 from vxtray.core.settings.tree import ClickHouse
 from vxtray.core.sources.vigilancex_api import PathFailed, ServerAway, address_of, reason_of
+from vxtray.core.store.tables import is_denied
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())  # else it writes to standard error
-
 NAME = "ClickHouse"
 
-_CONNECT, _ANSWER = 10, 60
-_PORTS = {"http": 8123, "https": 8443}
-#: Codes of the engine: authentication failed, unknown user, access denied.
-_REFUSED = ("Code: 516", "Code: 193", "Code: 194", "Code: 497")
+_ANSWER_SECONDS = 60
 
 _ISO = "formatDateTime({column}, '%Y-%m-%dT%H:%i:%SZ', 'UTC')"
 _EVENTS = f"""
@@ -130,24 +125,18 @@ class Tables:
         return self._client
 
     def _connect(self) -> "Client":
-        import clickhouse_connect
         import urllib3
         from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-        password = self._password()
-        context = client_context(self._settings.ca_file)
+        settings = self._settings
         try:
-            return clickhouse_connect.get_client(
-                interface=self._address.scheme,
-                host=self._address.hostname,
-                port=self._address.port or _PORTS[self._address.scheme],
-                username=self._settings.username or "default",
-                password=password.reveal() if password else "",
-                database=self._settings.database,
-                connect_timeout=_CONNECT,
-                send_receive_timeout=_ANSWER,
-                autogenerate_session_id=False,
-                pool_mgr=urllib3.PoolManager(ssl_context=context, retries=False),
+            return connect(
+                self._address,
+                username=settings.username,
+                password=self._password(),
+                database=settings.database,
+                ca_file=settings.ca_file,
+                answer_seconds=_ANSWER_SECONDS,
             )
         except DatabaseError as error:
             self._raise_refused(error)
@@ -156,7 +145,7 @@ class Tables:
             raise ServerAway(source=NAME, reason=reason_of(error)) from error
 
     def _raise_refused(self, error: Exception) -> None:
-        if any(code in str(error) for code in _REFUSED):
+        if is_refused(error) or is_denied(error):
             self.close()
             raise SourceError(
                 N_("ClickHouse does not accept the account {username}."),

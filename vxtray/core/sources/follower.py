@@ -19,13 +19,15 @@ from vxtray.core.errors import LogFileError
 from vxtray.core.parsers.records import MAX_RECORD
 from vxtray.core.settings.tree import LogFile as FileSettings
 from vxtray.core.sources import Batch, Emit, Health
-from vxtray.core.sources.known import FileId, Identity, Known, beside, following_key, packed_key, unpacked_size
+from vxtray.core.sources.known import FileId, Identity, Known, beside, following_key, packed_key, sizes, unpacked_size
 from vxtray.core.sources.logfile import STDIN, LogFile, assembled, open_log
 from vxtray.core.sources.reach import Reach, explained, is_missing, too_many, unmatched
 from vxtray.core.sources.tail import Tail
 from vxtray.core.store import Position
 
 _POLL = 0.25
+#: How often it is looked after nothing was written for so many seconds: each look wakes the computer.
+_QUIET_POLL, _QUIET_SECONDS = 0.5, 30.0
 _RETRY = 0.05
 #: A file to which no path leads any more is read for so long after its last line: its writer may not know yet.
 _LINGER = 60.0
@@ -62,6 +64,7 @@ class FileSource:
         self._since = 0  # ns; what was last written before is not ours
         self._starting = True
         self._skip_present = False
+        self._stood: dict[FileId, int] = {}  # the sizes that "now" begins behind
         self._looked = time.time()
         self._emit: Emit = lambda _batch: False
         self._stop = threading.Event()
@@ -78,20 +81,29 @@ class FileSource:
         """Follow until ``stop`` is set."""
         try:
             self.begin(emit, stop)
-            while not stop.wait(_POLL):
+            while not stop.wait(self._pause()):
                 self.look()
         except _Stopped:
             return
         finally:
             self.close()
 
+    def _pause(self) -> float:
+        grown = max((tail.grown for tail in self._tails.values()), default=0.0)
+        quiet = not self._rotating and time.monotonic() - grown > _QUIET_SECONDS
+        return _QUIET_POLL if quiet else _POLL
+
     def begin(self, emit: Emit, stop: threading.Event) -> None:
         """Take up where the last run ended, or begin as the settings say. Part of ``run``."""
         self._emit, self._stop = emit, stop
+        # "Now" is before the store is asked, which takes seconds where it is just being opened.
+        now = time.time_ns()
+        if self._settings.start == "now":
+            self._stood = sizes(self._path)
         marker = following_key(self.name)
         self._since = self._positions(marker)
         first = not self._since
-        self._since = self._since or time.time_ns()
+        self._since = self._since or now
         self._skip_present = first and self._settings.start == "now"
         if first and not self._skip_present:
             self._hand_on([], Position(key=marker, offset=self._since), alerts=False)
@@ -182,10 +194,19 @@ class FileSource:
         if tail.id != (status.st_dev, status.st_ino):  # another one by now; the next round sees to both
             tail.close()
             return ()
+        if self._skip_present:
+            tail.backlog_end = self._old_part(tail, status)
         self._tails[tail.id] = tail
         tail.wanted = unknown
         self._read(tail)
         return tail.identity.keys if tail.identity else ()
+
+    def _old_part(self, tail: Tail, status: os.stat_result) -> int:
+        """Return the offset in a file behind which "now" begins."""
+        size, stood = tail.size(), self._stood.get(tail.id)
+        if stood is None:  # it came since; one that is old was moved here
+            return size if status.st_mtime < self._looked - _OLD_SECONDS else 0
+        return stood if stood <= size else 0  # what became shorter was written anew
 
     def _pass_by(self, tail: Tail) -> None:
         """Leave a file alone until it changes."""
@@ -263,7 +284,9 @@ class FileSource:
             self._pass_by(tail)
             return False
         offset = identity.offset if identity else 0
-        if self._skip_present or offset > size:  # the end is gone, or it is a copy of a younger state
+        if self._skip_present:
+            offset = tail.last_line_end(min(size, tail.backlog_end))
+        elif offset > size:  # the end is gone, or it is a copy of a younger state
             offset = tail.last_line_end(size)
         mine = Identity(keys, offset)
         self._known.add(mine)

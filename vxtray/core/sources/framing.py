@@ -7,7 +7,7 @@ first; what else begins a line, such as ``2026-11-23 ...`` or ``192.0.2.1 ...``,
 
 import re
 
-from vxtray.core.parsers import MAX_LINE
+from vxtray.core.events import MAX_LINE
 
 #: A message with a larger count is not waited for: the stream is no syslog, or it wants to fill the memory.
 _MAX_COUNT = 1024 * 1024

@@ -4,6 +4,8 @@ A content is known by the keys of its beginning (``logfile``): the present one, 
 shorter, so that a copy that was made in between is found, too.
 """
 
+import contextlib
+import glob
 import hashlib
 import os
 import re
@@ -88,6 +90,19 @@ def beside(path: str) -> list[tuple[str, os.stat_result]]:
         found += _matching(target.parent, [re.sub(r"\d+", r"\\d+", re.escape(target.name)) + _PACKED])
     found.sort(key=lambda one: one[:3])
     return [(place, status) for _, _, place, status in found]
+
+
+def sizes(path: str) -> dict[FileId, int]:
+    """Return how large the files are that a path or pattern leads to, with all that lies beside."""
+    found: dict[FileId, int] = {}
+    places = {path, *glob.glob(path, recursive=True)}  # noqa: PTH207 - any text
+    for folder in {os.path.dirname(way) or "." for place in places for way in (place, os.path.realpath(place))}:  # noqa: PTH120
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    status = os.stat(entry.path)  # noqa: PTH116 - on Windows, the entry's own knows no file number
+                    found[status.st_dev, status.st_ino] = status.st_size
+    return found
 
 
 def _matching(folder: Path, forms: Sequence[str]) -> list[tuple[int, int, str, os.stat_result]]:

@@ -17,6 +17,7 @@ from vxtray.core.errors import N_
 from vxtray.core.sources.framing import BadFraming, Deframer
 from vxtray.core.sources.listening import Certificates, keep_alive
 from vxtray.core.sources.senders import Sender, Senders
+from vxtray.core.sources.stopping import StopEvent, sooner, waking
 
 MAX_CONNECTIONS = 100
 MAX_PER_SENDER = 16
@@ -28,8 +29,10 @@ BATCH = 1000
 
 _SEGMENT = 65536
 _BATCH_BYTES = 1024 * 1024
-_TICK = 0.2
 _RETRY = 0.02
+#: Seconds between two looks for what hangs, and for another certificate, where nothing arrives.
+_SWEEP_SECONDS = 1.0
+_RENEW_SECONDS = 2.0
 #: Seconds that the end may take to read what has arrived already.
 _LAST_READ = 0.4
 
@@ -48,6 +51,11 @@ class _Connection:
         self.handshaking = isinstance(sock, ssl.SSLSocket)
         self.has_spoken = False
         self.resumes = 0.0
+
+    @property
+    def may_hang(self) -> bool:
+        """True where it is waited for something that may never come."""
+        return self.handshaking or self.deframer.partial or not self.has_spoken
 
 
 class Streams:
@@ -80,27 +88,37 @@ class Streams:
             for listener in self._listeners:
                 self._selector.register(listener, selectors.EVENT_READ)
             try:
-                while not stop.is_set():
-                    self._turn(_TICK)
-                    self._hand_on(take, stop)
+                with waking(stop, self._selector) as tick:
+                    while not stop.is_set():
+                        self._turn(sooner(tick, self._patience()))
+                        self._hand_on(take, stop)
                 self._read_the_rest(take)
             finally:
                 for connection in tuple(self._connections):
                     self._close(connection)
 
-    def _turn(self, timeout: float) -> bool:
+    def _patience(self) -> float | None:
+        """Return for how many seconds nothing has to be done unless something arrives; None for ever."""
+        if self._paused:
+            return _RETRY
+        if any(one.may_hang for one in self._connections):
+            return _SWEEP_SECONDS
+        return _RENEW_SECONDS if self._certificates else None
+
+    def _turn(self, timeout: float | None) -> bool:
         """Wait for something and do it; return whether there was anything."""
         now = time.monotonic()
         if self._paused:
-            timeout = min(timeout, _RETRY)
             self._resume(now)
-        if now >= self._swept + 1:
+        if now >= self._swept + _SWEEP_SECONDS:
             self._swept = now
             self._sweep(now)
             if self._certificates:
                 self._certificates.renew()
         ready = self._selector.select(timeout)
         for key, _ in ready:
+            if isinstance(key.data, StopEvent):
+                continue
             if key.data is None:
                 self._accept(key.fileobj)  # type: ignore[arg-type]  # sockets are registered, never numbers
             elif key.data in self._connections:  # not closed by an accept just before

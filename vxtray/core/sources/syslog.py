@@ -18,11 +18,11 @@ from vxtray.core.settings.tree import Syslog
 from vxtray.core.sources import Batch, Emit, Health
 from vxtray.core.sources.listening import Certificates, kernel_drops, open_sockets
 from vxtray.core.sources.senders import Senders
+from vxtray.core.sources.stopping import waking
 from vxtray.core.sources.streams import BATCH, Streams
 
 _DATAGRAM = 65536
 _BATCH_BYTES = 1024 * 1024
-_TICK = 0.2
 #: Seconds between two looks at a busy socket, so that datagrams come in batches and not one by one. The kernel holds
 #: them meanwhile; where it gave little room, the pause is short.
 _PAUSE = 0.005
@@ -105,10 +105,11 @@ class SyslogSource:
         with selectors.DefaultSelector() as selector:
             for sock in self._sockets:
                 selector.register(sock, selectors.EVENT_READ)
-            while not stop.is_set():
-                ready = selector.select(_TICK)
-                if not self._drain(emit) and ready:
-                    stop.wait(pause)
+            with waking(stop, selector) as tick:
+                while not stop.is_set():
+                    ready = selector.select(tick)
+                    if not self._drain(emit) and ready:
+                        stop.wait(pause)
         until = time.monotonic() + _LAST_READ
         while self._drain(emit) and time.monotonic() < until:
             pass

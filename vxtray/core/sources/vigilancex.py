@@ -22,7 +22,6 @@ from vxtray.core.sources.vigilancex_api import PathFailed, Unlicensed
 from vxtray.core.sources.vigilancex_marks import Marks
 from vxtray.core.sources.vigilancex_notices import Notices
 
-#: What the lines are in; see ``parsers``.
 _FORMAT = "vigilancex"
 
 #: What is taken in at the first start, without alerts.
@@ -35,14 +34,16 @@ MOST_OVERLAP = timedelta(hours=3)
 REACH = timedelta(hours=24)
 #: The same request as an event and as a WAF request: the server itself puts those together that are so close.
 SAME_REQUEST = timedelta(seconds=30)
+_MOST_ATTACKS = 20_000
+#: Kinds of marks: which way told of an attack. When a licence ends or begins, the other way has it, too.
+_BY_REQUEST, _BY_ALERT = "by-request", "by-alert"
 
 _LEAST_SECONDS = 5
 _PAGE = 1000
 _MOST_PAGES = 50
 _WINDOW = timedelta(hours=6)
 _SHORTEST_WINDOW = timedelta(seconds=10)
-_ALERTS = 100
-_REQUESTS = 2000
+_ALERTS, _REQUESTS = 100, 2000
 #: A path of the licensed part that refused is asked again after so long.
 _LATER = timedelta(minutes=30)
 #: Seconds before another try at a server that is away.
@@ -57,11 +58,12 @@ class _Stopped(Exception):
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """Something to hand on: its mark, when it happened, and the line for the parser."""
+    """Something to hand on: its mark, when it happened, the line for the parser (b"": mark it only), further marks."""
 
     mark: str
     at: datetime
     line: bytes
+    more: tuple[str, ...] = ()
 
 
 class Asked(Protocol):
@@ -224,10 +226,10 @@ class VigilanceXSource:
         return _Record(self._marks.of("event", identity), at, _line("event", row))
 
     def _note_attack(self, row: dict[str, Any], at: datetime) -> None:
-        key = (jsonvalues.words(row.get("src_ip"), 64), jsonvalues.words(row.get("hostname"), 255).lower())
+        key = _who_and_where(row)
         self._attacks[key] = at.timestamp()
         self._attacks.move_to_end(key)
-        while len(self._attacks) > _PAGE:
+        while len(self._attacks) > _MOST_ATTACKS:
             self._attacks.popitem(last=False)
 
     # --- bans, WAF requests and critical alerts -----------------------------------------------------------------------
@@ -281,13 +283,19 @@ class VigilanceXSource:
             if at is None or not identity:
                 continue
             mark = self._marks.of("modsec", identity)
-            if mark not in self._marks and not self._is_among_events(row, at):
-                yield _Record(mark, at, _line("modsec", row))
+            if mark not in self._marks:
+                told = self._is_told(row, at, _BY_ALERT)
+                yield _Record(mark, at, b"" if told else _line("modsec", row), (self._way(_BY_REQUEST, row, at),))
 
-    def _is_among_events(self, row: dict[str, Any], at: datetime) -> bool:
-        key = (jsonvalues.words(row.get("src_ip"), 64), jsonvalues.words(row.get("hostname"), 255).lower())
-        seen = self._attacks.get(key)
-        return seen is not None and abs(seen - at.timestamp()) <= SAME_REQUEST.total_seconds()
+    def _is_told(self, row: dict[str, Any], at: datetime, way: str) -> bool:
+        """Return whether an attack is among the events, or was told in the other way, to the second."""
+        seen = self._attacks.get(_who_and_where(row))
+        if seen is not None and abs(seen - at.timestamp()) <= SAME_REQUEST.total_seconds():
+            return True
+        return any(self._way(way, row, at + timedelta(seconds=off)) in self._marks for off in (-1, 0, 1))
+
+    def _way(self, kind: str, row: dict[str, Any], at: datetime) -> str:
+        return self._marks.of(kind, *_who_and_where(row), str(int(at.timestamp())))
 
     def _new_alerts(self) -> Iterator[_Record]:
         """Yield the ModSecurity rows among the critical alerts, where the licensed paths are closed.
@@ -305,8 +313,10 @@ class VigilanceXSource:
             mark = self._marks.of("alert", at.isoformat(), *parts)
             if mark in self._marks:
                 continue
-            record = _Record(mark, at, _line("alert", row))
-            if mark in self._unsure:
+            record = _Record(mark, at, _line("alert", row), (self._way(_BY_ALERT, row, at),))
+            if self._is_told(row, at, _BY_REQUEST):
+                yield msgspec.structs.replace(record, line=b"")
+            elif mark in self._unsure:
                 yield record
             else:
                 unsure[mark] = record
@@ -347,10 +357,10 @@ class VigilanceXSource:
 
     def _emit(self, part: Sequence[_Record], emit: Emit, stop: threading.Event, *, read: bool, alerts: bool) -> None:
         now = self._clock()
-        marks = {record.mark: max(int(record.at.timestamp()), 1) for record in part}
+        marks = {mark: max(int(one.at.timestamp()), 1) for one in part for mark in (one.mark, *one.more)}
         batch = Batch(
             source=self.name,
-            lines=tuple(record.line for record in part),
+            lines=tuple(record.line for record in part if record.line),
             received=now,
             position=self._marks.position(marks, now, self._limits(now), read=read),
             alerts=alerts,
@@ -365,13 +375,17 @@ class VigilanceXSource:
         """Return from when on marks are needed still; that of a ban or a notice is needed as long as that holds."""
         reach = int((now - 2 * REACH).timestamp())
         events = min(self._marks.read, int(now.timestamp())) - 2 * int(MOST_OVERLAP.total_seconds())
-        return {"event": events, "modsec": reach, "alert": reach, "unban": reach}
+        return {"event": events, **dict.fromkeys(("modsec", "alert", "unban", _BY_REQUEST, _BY_ALERT), reach)}
 
 
 def _is_over(row: dict[str, Any], now: datetime) -> bool:
     """Return whether a ban has ended; a permanent one may come with an end in 1970, which stands for none."""
     ends = _time(row.get("expires_at"))
     return ends is not None and ends.year > 1970 and ends < now and row.get("status") != "permanent"
+
+
+def _who_and_where(row: dict[str, Any]) -> tuple[str, str]:
+    return jsonvalues.words(row.get("src_ip"), 64), jsonvalues.words(row.get("hostname"), 255).lower()
 
 
 def _time(value: Any) -> datetime | None:

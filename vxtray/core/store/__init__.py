@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
-from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord
+from vxtray.core.store.kinds import Kind, KindCount, Pages, SourceRecord, Writer
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,6 +330,15 @@ class EventStore(Protocol):
 
     def alertable(self, after: int) -> Iterator[SecurityEvent]:
         """Yield events with a seq above ``after`` that were stored with ``alerts``, oldest first."""
+
+    def others(self) -> Sequence[Writer]:
+        """Return the other programs that are known to write to the same store; quick."""
+
+    def alertable_of(self, writer: Writer, after: int) -> tuple[list[SecurityEvent], int]:
+        """Return some of what another one stored with ``alerts`` and numbered above ``after``, oldest first.
+
+        With them comes up to which of its numbers that is all: its ``last_seq``, or less where there is more.
+        """
 
     def pages(self, kinds: Collection[Kind], since: datetime, until: datetime) -> Pages:
         """Return the events of these kinds in [since, until), in order of their times; memory stays flat."""

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 #: How both engines come to the same answer: NULL where a join or a grouping set has no value, and names of columns
-#: before those given in the same SELECT, as the standard has it.
+#: before those given in the same SELECT, as the standard has it. On a cluster, a question within a question is answered
+#: once for all shards.
 _AS_STANDARD = {
     "join_use_nulls": 1,
     "group_by_use_nulls": 1,
     "prefer_column_name_to_alias": 1,
     "aggregate_functions_null_for_empty": 0,
     "use_query_cache": 0,
+    "distributed_product_mode": "global",
 }
+#: Lets a part that a query names several times (``AS MATERIALIZED``) be worked out once; older servers lack it.
+_ONCE = "enable_materialized_cte"
 #: Functions of DuckDB that sqlglot leaves as they are.
 _FUNCTIONS = {
     "epoch_us": "toUnixTimestamp64Micro",
@@ -128,10 +132,16 @@ def _call(name: str, *arguments: "exp.Expr | None") -> "exp.Expr":
 class ClickHouseCursor:
     """Runs queries of the embedded store's and gives their rows; times are naive and in UTC, as there."""
 
-    def __init__(self, client: "Client", table: str) -> None:
-        """``table`` stands for ``events`` in the queries."""
+    def __init__(
+        self,
+        client: "Client",
+        table: str,
+        failed: Callable[[Exception, StoreError], None] = lambda _error, _fault: None,
+    ) -> None:
+        """``table`` stands for ``events`` in the queries; ``failed`` is told of faults before they are raised."""
         self._client = client
         self._table = table
+        self._failed = failed
         self._rows: list[tuple[Any, ...]] = []
 
     def execute(self, sql: str, values: Mapping[str, object] | Sequence[object] = ()) -> "ClickHouseCursor":
@@ -150,10 +160,13 @@ class ClickHouseCursor:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         try:
-            answer = self._client.query(text, parameters=parameters, settings=_AS_STANDARD, tz_mode="naive_utc")
+            settings = _AS_STANDARD | {_ONCE: 1} if _ONCE in self._client.server_settings else _AS_STANDARD
+            answer = self._client.query(text, parameters=parameters, settings=settings, tz_mode="naive_utc")
             return [tuple(row) for row in answer.result_rows]
         except (ClickHouseError, OSError) as error:
-            raise away(error) from error
+            fault = away(error)
+            self._failed(error, fault)
+            raise fault from error
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return the rows that are left."""
@@ -183,6 +196,20 @@ def away(error: Exception) -> StoreError:
     )
     fault.transient = True
     return fault
+
+
+def again(fault: StoreError) -> StoreError:
+    """Return the same fault, to be raised once more."""
+    copy = type(fault)(fault.title_id, fault.advice_id, **fault.values)
+    copy.transient = fault.transient
+    return copy
+
+
+def is_lost(error: Exception) -> bool:
+    """Return whether the server did not answer, or broke off; otherwise it did not like the question."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+
+    return isinstance(error, OperationalError | OSError)
 
 
 def held(moment: datetime) -> datetime:

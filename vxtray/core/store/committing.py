@@ -1,6 +1,7 @@
 """An event store with which something else is done after each commit. On the thread of whoever stores."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from vxtray.core.events import SecurityEvent
 from vxtray.core.store import EventStore, Position, Rows
@@ -14,11 +15,22 @@ LineOf = Callable[[int], str]
 Committed = Callable[[int, list[SecurityEvent], bool, LineOf | None], None]
 
 
+#: Within it, the open store does not become another one.
+Steady = Callable[[], AbstractContextManager[None]]
+
+
 class CommittingStore:
     """The event store as an importer sees it: after each batch, what hangs on a commit is done."""
 
-    def __init__(self, store: EventStore, committed: Committed, imported: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        committed: Committed,
+        imported: Callable[[int], None],
+        steady: Steady = nullcontext,
+    ) -> None:
         """``imported`` is told how many events were stored that hold no alert."""
+        self._steady = steady
         self._store = store
         self._committed = committed
         self._imported = imported
@@ -32,9 +44,10 @@ class CommittingStore:
         self, events: Sequence[SecurityEvent], *, position: Position | None = None, alerts: bool = True
     ) -> tuple[int, int]:
         """Store a batch and tell of it."""
-        first, last = self._store.append(events, position=position, alerts=alerts)
         lines, self._lines = self._lines, None
-        self._committed(first, list(events), alerts, lines)
+        with self._steady():
+            first, last = self._store.append(events, position=position, alerts=alerts)
+            self._committed(first, list(events), alerts, lines)
         return first, last
 
     def append_packed(

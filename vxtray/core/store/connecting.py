@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _TEMPORARY_GIBIBYTES = 2
+#: Held memory that is not worth giving back.
+_ENOUGH_MEBIBYTES = 16
+_HELD = "SELECT coalesce(sum(memory_usage_bytes), 0) / 1048576 FROM duckdb_memory()"
 
 
 def connect(path: Path, memory_mebibytes: int, *, read_only: bool) -> "DuckDBPyConnection":
@@ -37,6 +40,21 @@ def connect(path: Path, memory_mebibytes: int, *, read_only: bool) -> "DuckDBPyC
             "autoload_known_extensions": False,
         },
     )
+    connection.execute("SET allowed_configs = ['memory_limit']")  # for give_back; all else stays as it is
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
+
+
+def give_back(connection: "DuckDBPyConnection", memory_mebibytes: int) -> None:
+    """Let go of the pages of the file that the engine keeps, up to its cap for as long as the file is open.
+
+    Nothing else may use the engine meanwhile. Raises ``duckdb.Error``.
+    """
+    (held,) = connection.execute(_HELD).fetchall()[0]
+    if held <= _ENOUGH_MEBIBYTES:
+        return
+    try:
+        connection.execute(f"SET memory_limit = '{_ENOUGH_MEBIBYTES}MiB'")
+    finally:
+        connection.execute(f"SET memory_limit = '{memory_mebibytes}MiB'")

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vxtray.core.errors import N_, StoreDamaged, StoreError
 from vxtray.core.events import SecurityEvent
@@ -26,19 +26,24 @@ from vxtray.core.store import (
 )
 from vxtray.core.store.aside import free_name, move
 from vxtray.core.store.asking import Asking
-from vxtray.core.store.connecting import connect
-from vxtray.core.store.faults import explained
-from vxtray.core.store.kinds import Kind, Pages
+from vxtray.core.store.connecting import connect, give_back
+from vxtray.core.store.faults import explained, is_of_the_disk, refuses_all
+from vxtray.core.store.kinds import Kind, Pages, Writer
 from vxtray.core.store.queries import naive_utc
+from vxtray.core.store.resting import Resting
 from vxtray.core.store.rows import pack, table
 
 if TYPE_CHECKING:
+    import duckdb
     from duckdb import DuckDBPyConnection
 
 log = logging.getLogger(__name__)
 
 _CLOSE_SECONDS = 5.0  # for the answers that are still being found, which are broken off
 
+
+#: The embedded store, or what is built on it.
+Kept = TypeVar("Kept", bound="EmbeddedStore")
 
 _ANY_TABLE = "SELECT count(*) FROM duckdb_tables()"
 
@@ -54,6 +59,12 @@ class EmbeddedStore(Asking):
         import duckdb
 
         self._path = path
+        self._memory_mebibytes = memory_mebibytes
+        self._read_only = read_only
+        self._resting = Resting(path)
+        self._refuses = False  # after a fault of the disk, until the file is opened anew
+        self._only_reads = False  # while the disk rests
+        self._closed = False
         self._write_lock = threading.Lock()
         self._door = threading.Condition()
         self._cursors: list[DuckDBPyConnection] = []
@@ -129,6 +140,14 @@ class EmbeddedStore(Asking):
         """
         return alerting.alertable(self._reading, after)
 
+    def others(self) -> tuple[Writer, ...]:
+        """Return nothing: one program alone writes to a file."""
+        return ()
+
+    def alertable_of(self, writer: Writer, after: int) -> tuple[list[SecurityEvent], int]:  # noqa: ARG002 - see above
+        """Return nothing."""
+        return [], writer.last_seq
+
     def pages(self, kinds: Collection[Kind], since: datetime, until: datetime) -> Pages:
         """Return the events of these kinds in [since, until), in order of their times."""
         return alerting.pages(self._reading, kinds, since, until, up_to_seq=self._last_seq)
@@ -185,14 +204,31 @@ class EmbeddedStore(Asking):
             writer.execute("COMMIT")
             self._uuid = new
 
+    def give_back(self) -> None:
+        """Give memory back that only answers sooner what may never be asked again, unless the store is in use.
+
+        One report over ten million events would otherwise cost 250 MiB for as long as the program runs.
+        """
+        import duckdb
+
+        with self._write_lock, self._door, contextlib.suppress(duckdb.Error):
+            if self._root is not None and not self._cursors and not self._refuses:
+                give_back(self._root, self._memory_mebibytes)
+
     def close(self) -> None:
         """Flush and close; calling it twice is harmless. Afterwards every method raises ``StoreError``.
 
         So do questions that are being answered meanwhile.
         """
+        with self._write_lock:
+            self._closed = True
+            self._shut()
+
+    def _shut(self) -> None:
+        """Close the file; the write lock is held."""
         import duckdb
 
-        with self._write_lock, self._door:
+        with self._door:
             root, self._root = self._root, None
             if root is None:
                 return
@@ -207,6 +243,31 @@ class EmbeddedStore(Asking):
                 self._writer.close()
                 root.close()
             del self._writer  # the engine complains at the end of the process of what is still known by then
+
+    def _open_anew(self, *, read_only: bool) -> None:
+        """Open the file again where a fault of the disk has made the engine refuse all; the write lock is held.
+
+        What had been told as stored is there. Raises ``StoreError``: it is tried again at the next use.
+        """
+        import duckdb
+
+        self._shut()
+        if self._closed:
+            raise StoreError(path=self._path, reason=N_("it is closed"))
+        if not self._path.exists():
+            raise StoreError(path=self._path, reason=N_("it is not there any more"))
+        try:
+            self._root = connect(self._path, self._memory_mebibytes, read_only=read_only)
+            self._writer = self._root.cursor()
+            self._uuid, self._last_seq = self._begin(may_create=False)
+        except duckdb.Error as error:
+            self._shut()
+            raise explained(self._path, error, opening=True) from error
+        except StoreError:
+            self._shut()
+            raise
+        self._refuses, self._only_reads = False, read_only
+        log.warning("the event store was opened again after a fault of the disk%s", ", to be read" if read_only else "")
 
     def _begin(self, *, may_create: bool) -> tuple[str, int]:
         """Make the tables of a new file; return the uuid and the last seq."""
@@ -253,22 +314,40 @@ class EmbeddedStore(Asking):
         import duckdb
 
         with self._write_lock:
-            if self._root is None:
-                raise StoreError(path=self._path, reason=N_("it is closed"))
+            self._resting.may_write()
             try:
+                if self._refuses or self._only_reads:
+                    self._refuses = True
+                    self._open_anew(read_only=self._read_only)
+                if self._root is None:
+                    raise StoreError(path=self._path, reason=N_("it is closed"))
                 self._writer.execute("BEGIN TRANSACTION")
                 yield self._writer
             except BaseException as error:
-                with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
-                    self._writer.execute("ROLLBACK")
+                if self._root is not None:
+                    with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back already
+                        self._writer.execute("ROLLBACK")
                 if isinstance(error, duckdb.Error):
-                    raise explained(self._path, error) from error
+                    raise self._met(error) from error
+                if self._refuses and isinstance(error, StoreError):  # it could not be opened anew
+                    raise self._resting.met(error) from error
                 raise
+            self._resting.went_well()
+
+    def _met(self, error: "duckdb.Error") -> StoreError:
+        """Return what to raise for an error of a statement that writes."""
+        self._refuses = self._refuses or refuses_all(error)
+        fault = explained(self._path, error)
+        return self._resting.met(fault) if is_of_the_disk(error) else fault
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator["DuckDBPyConnection"]:
         import duckdb
 
+        if self._refuses:
+            with self._write_lock:
+                if self._refuses:
+                    self._open_anew(read_only=self._read_only or self._resting.rests)
         with self._door:
             if self._root is None:
                 raise StoreError(path=self._path, reason=N_("it is closed"))
@@ -277,6 +356,7 @@ class EmbeddedStore(Asking):
         try:
             yield cursor
         except duckdb.Error as error:
+            self._refuses = self._refuses or refuses_all(error)
             raise explained(self._path, error) from error
         finally:
             cursor.close()
@@ -286,6 +366,11 @@ class EmbeddedStore(Asking):
 
 
 def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStore, Path | None]:
+    """Open the store as ``open_kind`` does."""
+    return open_kind(EmbeddedStore, path, memory_mebibytes=memory_mebibytes)
+
+
+def open_kind(kind: type[Kept], path: Path, *, memory_mebibytes: int = 256) -> tuple[Kept, Path | None]:
     """Open the store; set aside what is damaged and go on with the rest, under a new uuid.
 
     Where only the write-ahead log is damaged, the events up to the last checkpoint are kept. Returns the store and the
@@ -293,15 +378,15 @@ def open_store(path: Path, *, memory_mebibytes: int = 256) -> tuple[EmbeddedStor
     where the file may be sound but cannot be used (rights, disk), ``StoreBusy`` where another process has it open.
     """
     try:
-        return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), None
+        return kind(path, memory_mebibytes=memory_mebibytes), None
     except StoreDamaged:
         aside = free_name(path)
     log, log_aside = Path(f"{path}.wal"), Path(f"{aside}.wal")
     if log.exists():
         move(log, log_aside)
         with contextlib.suppress(StoreDamaged):
-            store = EmbeddedStore(path, memory_mebibytes=memory_mebibytes)
+            store = kind(path, memory_mebibytes=memory_mebibytes)
             store.renew()
             return store, log_aside
     move(path, aside)
-    return EmbeddedStore(path, memory_mebibytes=memory_mebibytes), aside
+    return kind(path, memory_mebibytes=memory_mebibytes), aside

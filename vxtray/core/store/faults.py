@@ -22,6 +22,10 @@ _ELSEWHERE = (
     "out of memory",
     "newer version",
 )
+# What reading, writing or syncing a file that is open can meet.
+_DISK = ("input/output error", "i/o device error", "fsync failed", "could not sync")
+# After some of them the engine refuses everything until the file is opened anew.
+_REFUSES = ("has been invalidated", "fatal error")
 _MOST_REASON = 200
 
 
@@ -34,6 +38,18 @@ def explained(path: Path, error: Exception, *, opening: bool = False) -> StoreEr
     if any(words in lower for words in _FULL):
         return StoreFull(path=path)
     reason = text[:_MOST_REASON].rstrip(".!") or N_("no reason was given")
-    if opening and not any(words in lower for words in _ELSEWHERE):
+    if opening and not any(words in lower for words in (*_ELSEWHERE, *_DISK)):
         return StoreDamaged(path=path, reason=reason)
     return StoreError(path=path, reason=reason)
+
+
+def is_of_the_disk(error: Exception) -> bool:
+    """Return whether an error of DuckDB says that the disk did not do what it was asked for."""
+    text = str(error).lower()
+    return any(words in text for words in _DISK)
+
+
+def refuses_all(error: Exception) -> bool:
+    """Return whether after this error of DuckDB the file must be opened anew."""
+    text = str(error).lower()
+    return any(words in text for words in _REFUSES)

@@ -37,6 +37,13 @@ class Pages(msgspec.Struct, frozen=True):
     pages: Iterator[bytes]
 
 
+class Writer(msgspec.Struct, frozen=True):
+    """Another program that keeps its events in the same store: its store's uuid, and its last seq that has arrived."""
+
+    uuid: str
+    last_seq: int
+
+
 class TriedRule(msgspec.Struct, frozen=True, gc=False):
     """What a source tried: a rule's name or else its number, or a category where an event names no rule."""
 

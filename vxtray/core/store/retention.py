@@ -50,12 +50,9 @@ class Retention:
 
         Raises ``StoreError``.
         """
-        if self._wanted is not None and wanted != self._wanted:
-            self._last = now - _PAUSE + _GRACE
-        self._wanted = wanted
-        if self._last is not None and abs(now - self._last) < _PAUSE:
+        if not self.is_due(wanted, now):
             return 0
-        self._last = now
+        self.looked(now)
         old = store.prune(now - timedelta(days=wanted.retention_days))
         if old:
             log.info("%d events were older than %d days and have been deleted", old, wanted.retention_days)
@@ -65,6 +62,17 @@ class Retention:
                 "the event store exceeded %d MiB; its %d oldest events are deleted", wanted.max_mebibytes, oldest
             )
         return old + oldest
+
+    def looked(self, now: datetime) -> None:
+        """It was looked."""
+        self._last = now
+
+    def is_due(self, wanted: Wanted, now: datetime) -> bool:
+        """Return whether it is time to look."""
+        if self._wanted is not None and wanted != self._wanted:
+            self._last = now - _PAUSE + _GRACE
+        self._wanted = wanted
+        return self._last is None or abs(now - self._last) >= _PAUSE
 
 
 def used_bytes(cursor: "DuckDBPyConnection", path: Path) -> int:

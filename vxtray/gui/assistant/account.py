@@ -13,7 +13,8 @@ from vxtray.core.credentials import Secret, smtp_account
 from vxtray.core.errors import VxtrayError
 from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.providers import SignIn, by_server
-from vxtray.core.settings.tree import Auth, OAuth, Security, Smtp, is_address
+from vxtray.core.settings.tree import Auth, OAuth, Security, Smtp
+from vxtray.core.settings.wellformed import is_address
 from vxtray.core.texts import N_, _
 from vxtray.gui.assistant.browser import BrowserSignIn, provider_at
 from vxtray.gui.assistant.checking import Checking

@@ -12,8 +12,9 @@ from vxtray.core.mail.delivery import secret_for
 from vxtray.core.mail.doctor import Step as Stage
 from vxtray.core.mail.faults import MailError
 from vxtray.core.mail.trial import Trial
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.tree import Smtp
-from vxtray.core.texts import Phrase, _
+from vxtray.core.texts import _
 from vxtray.gui.assistant.checking import Checking
 from vxtray.gui.assistant.step import Step
 from vxtray.gui.context import Context

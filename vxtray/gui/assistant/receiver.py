@@ -15,7 +15,8 @@ from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
 from vxtray.core.health import SourceHealth
 from vxtray.core.reports.period import machine_zone
-from vxtray.core.settings.tree import Syslog, is_network
+from vxtray.core.settings.tree import Syslog
+from vxtray.core.settings.wellformed import is_network
 from vxtray.core.sources.finding import free_port, own_address
 from vxtray.core.sources.preview import Reading, read_line
 from vxtray.core.texts import _, plural

@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from vxtray.core.errors import VxtrayError
 from vxtray.core.settings.keys import split_list
-from vxtray.core.settings.tree import is_address
+from vxtray.core.settings.wellformed import is_address
 from vxtray.core.texts import _
 from vxtray.gui.assistant.step import Step
 from vxtray.gui.context import Context

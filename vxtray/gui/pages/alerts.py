@@ -30,6 +30,7 @@ from vxtray.gui.pages.alerts_words import query_of
 from vxtray.gui.pages.history_actions import HistoryActions
 from vxtray.gui.silence_dialog import SilenceDialog
 from vxtray.gui.trouble import words
+from vxtray.gui.turns import Turns
 from vxtray.gui.widgets import Banner, Page, button
 from vxtray.gui.widgets import Kind as Look
 
@@ -52,12 +53,12 @@ class AlertsPage(Page):
     """The rules, the storms, what is held, and the mails.
 
     Signals: ``page_wanted(key)`` where a button leads elsewhere; ``events_wanted(query)`` to show events there;
-    ``unacknowledged_changed(count)``.
+    ``unacknowledged_seen(count)`` with how many alerts wait for a person, as read just now.
     """
 
     page_wanted = Signal(str)
     events_wanted = Signal(object)
-    unacknowledged_changed = Signal(int)
+    unacknowledged_seen = Signal(int)
 
     def __init__(self, context: Context, actions: Actions) -> None:
         self.rehearse_button = button(_("Rehearse on past events…"))
@@ -72,7 +73,6 @@ class AlertsPage(Page):
         self.standing = Standing()
         self._looked = self._counted = 0.0
         self._counting = self._stale = self._looking = False
-        self._unacknowledged = 0
         self._sought = 0
         self.silence_dialog: SilenceDialog | None = None
         self.rehearsal: RehearsalView | None = None
@@ -88,7 +88,6 @@ class AlertsPage(Page):
         self.add_stretch()
         self._connect(actions)
         self._show_settings()
-        self._look_for_badge()
 
     def _connect(self, actions: Actions) -> None:
         self.rehearse_button.clicked.connect(self.rehearse)
@@ -109,6 +108,7 @@ class AlertsPage(Page):
         )
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self._look)
+        self._turns = Turns(self)
         self._settling = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._settling.timeout.connect(self._count)
         actions.changed.connect(self._something_new)
@@ -133,8 +133,6 @@ class AlertsPage(Page):
 
     @Slot(object)
     def _noticed(self, notice: Notice) -> None:
-        if isinstance(notice, IncidentsChanged):
-            self._tell_badge(notice.unacknowledged)
         if isinstance(notice, AlertsRaised | IncidentsChanged | MailSettled | QueueChanged) or (
             isinstance(notice, EventsStored) and notice.alerts
         ):
@@ -176,12 +174,31 @@ class AlertsPage(Page):
         self._context.bridge.run(work, self._show_standing, self._failed_to_look, owner=self, quick=True)
 
     def _show_standing(self, standing: Standing) -> None:
+        """Show how alerts stand, in several turns: beside a storm, all at once would hold the window up."""
         self._looking, self.standing = False, standing
         now, alerts = self._context.service.clock(), self._context.model.current.alerts
-        self.storms.show_storms(standing, timedelta(minutes=alerts.summary_minutes), now)
+        changed = self.storms.show_storms(standing, timedelta(minutes=alerts.summary_minutes), now)
+        self.unacknowledged_seen.emit(standing.unacknowledged)
+        self._turns.take(*(self._steps() if changed else ()), self._show_rest)
+
+    def _steps(self) -> tuple[Callable[[], None], ...]:
+        """Return how storms that came or went are shown: laid out step by step, and painted only then."""
+
+        def place() -> None:
+            self.viewport().setUpdatesEnabled(False)
+            self.storms.place()
+
+        def paint() -> None:
+            self.viewport().setUpdatesEnabled(True)
+            self.storms.fold()
+
+        return place, self.storms.show_placed, paint
+
+    def _show_rest(self) -> None:
+        """Show what stands beneath the storms."""
+        standing, now, alerts = self.standing, self._context.service.clock(), self._context.model.current.alerts
         self.held.show_held(standing, alerts.max_mails_per_hour, now)
         self.mails.show_letters(standing.letters, now)
-        self._tell_badge(standing.unacknowledged)
         if self._sought and self.mails.choose(self._sought):
             self._sought = 0
         if self._stale:
@@ -190,15 +207,6 @@ class AlertsPage(Page):
     def _failed_to_look(self, error: Exception) -> None:
         self._looking = False
         self._failed(error)
-
-    def _look_for_badge(self) -> None:
-        room = self._context.service.alerts
-        self._context.bridge.run(room.unacknowledged, self._tell_badge, self._failed, owner=self, quick=True)
-
-    def _tell_badge(self, count: int) -> None:
-        if count != self._unacknowledged:
-            self._unacknowledged = count
-            self.unacknowledged_changed.emit(count)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look how alerts stand."""

@@ -7,23 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QVBoxLayout, QWidget
 
 from vxtray.core.alertroom import Folded, Pause, Told
 from vxtray.core.alerts.incidents import Incident, Shape, Silence, Why
 from vxtray.core.texts import _, plural
 from vxtray.gui.icons import IconLabel
+from vxtray.gui.pages.alerts_storm import COLUMNS, EVENTS, NARROW_COLUMNS, RIGHT, WHAT, StormRow
 from vxtray.gui.pages.alerts_words import (
     held_words,
     next_of,
-    number,
     short_ago,
     silence_text,
     silence_title,
-    source_of,
-    what_of,
 )
 from vxtray.gui.pages.history_words import clock_time
 from vxtray.gui.theme import theme
@@ -43,16 +41,10 @@ from vxtray.gui.widgets import (
 #: Below this width, in px at scale 1, a storm's row is told in two lines.
 _NARROW = 580
 
-#: A source of so many characters, such as an IPv4 address with its country, stands on one line.
-_SHORT = 22
-
 _LEFT = Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter
-_COLUMNS = tuple(range(6))
-_WHAT, _EVENTS, _DOING = 1, 3, 5
-_NARROW_COLUMNS = (_WHAT, _EVENTS, _DOING)
-#: Keeps the two lines of a cell together, at the full width.
-_MIDDLE = Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+#: Rows that are made while nothing happens: in a storm, the window's thread has little time. And how long to wait.
+_SPARE, _SPARE_MS = 2, 400
 
 
 class Standing(NamedTuple):
@@ -117,38 +109,53 @@ class StormsCard(Card):
             head.setParent(self._table)  # else the first that is shown would be a window of its own
         self._lines: list[QFrame] = []
         self.rows: dict[int, StormRow] = {}
-        self._narrow, self._needed = False, 0
-        self._place(())
+        self._spare: list[StormRow] = []
+        self._over: list[StormRow] = []
+        self._providing = QTimer(self, singleShot=True, interval=_SPARE_MS)
+        self._providing.timeout.connect(self._provide)
+        self._narrow, self._needed, self._told = False, 0, 0
+        self._lengths: list[int] = []
+        self.place()
+        self.show_placed()
 
-    def show_storms(self, standing: Standing, every: timedelta, now: datetime) -> None:
-        """Show the storms as they stand; ``every`` is the time between two summaries."""
+    def show_storms(self, standing: Standing, every: timedelta, now: datetime) -> bool:
+        """Show the storms as they stand; ``every`` is the time between two summaries.
+
+        Returns whether storms came or went: ``place``, ``show_placed`` and ``fold`` then show that, each much work.
+        """
         n, storms = standing.unacknowledged, standing.storms()
         for part in (self.pill, self.acknowledge_button):
             part.setVisible(bool(n))
-        if n:
+        if n and n != self._told:
+            self._told = n
             self.pill.show_state(Kind.WARNING, plural("{n} not acknowledged", "{n} not acknowledged", n))
             self.pill.updateGeometry()
-        if [one.id for one in storms] != list(self.rows):
-            self._place(storms)
+        changed = [one.id for one in storms] != list(self.rows)
+        if changed:
+            before = self.rows
+            self.rows = {one.id: before.pop(one.id) if one.id in before else self._new_row() for one in storms}
+            self._over += before.values()
+        lengths, self._lengths = self._lengths, []
         for storm in storms:
-            row = self.rows[storm.id]
-            row.show_storm(
-                storm, standing.folded.get(storm.id), next_of(storm, standing.told_at(storm.id), every, now), now
-            )
-        self._fold()
+            following = next_of(storm, standing.told_at(storm.id), every, now)
+            self._lengths.append(self.rows[storm.id].show_storm(storm, standing.folded.get(storm.id), following, now))
+        if self._lengths != lengths and not changed:  # to measure the rows is much work
+            self.fold()
         watched = [one for one in standing.incidents if one.shape is Shape.GROUP]
         self._calm.say(len(watched))
+        return changed
 
-    def _place(self, storms: Sequence[Incident]) -> None:
-        """Make a row for each new storm, and take away those that are over."""
-        before, self.rows = self.rows, {}
-        for storm in storms:
-            self.rows[storm.id] = before.pop(storm.id) if storm.id in before else self._row(storm.id)
-        for row in before.values():
+    def place(self) -> None:
+        """Give each storm its row, and take away those that are over."""
+        for row in self._over:
             row.away()
+        self._over = []
         self._arrange()
-        self._table.setVisible(bool(storms))
-        self._calm.setVisible(not storms)
+
+    def show_placed(self) -> None:
+        """Show the table, or that no storm is."""
+        self._table.setVisible(bool(self.rows))
+        self._calm.setVisible(not self.rows)
 
     def _arrange(self) -> None:
         """Give each cell its place; in a narrow window some columns are told beneath the title."""
@@ -157,14 +164,14 @@ class StormsCard(Card):
         for line in self._lines:
             line.deleteLater()
         self._lines = []
-        shown = _NARROW_COLUMNS if self._narrow else _COLUMNS
-        for column in _COLUMNS:
+        shown = NARROW_COLUMNS if self._narrow else COLUMNS
+        for column in COLUMNS:
             self._grid.setColumnStretch(column, 0)
             if column < len(self._heads):
                 self._heads[column].setVisible(column in shown)
-        self._grid.setColumnStretch(shown.index(_WHAT), 1)
+        self._grid.setColumnStretch(shown.index(WHAT), 1)
         for at, column in enumerate(shown[:-1]):
-            self._grid.addWidget(self._heads[column], 0, at, _RIGHT if column == _EVENTS else _LEFT)
+            self._grid.addWidget(self._heads[column], 0, at, RIGHT if column == EVENTS else _LEFT)
         for number_of, row in enumerate(self.rows.values()):
             line = separator()
             self._lines.append(line)
@@ -172,18 +179,34 @@ class StormsCard(Card):
             row.place(self._grid, 2 * number_of + 2, shown)
         read_in_order((self.silence_button, *(row.doing for row in self.rows.values())))
 
-    def _row(self, incident: int) -> "StormRow":
+    def _new_row(self) -> StormRow:
+        self._providing.start()
+        return self._spare.pop() if self._spare else self._made_row()
+
+    def _made_row(self) -> StormRow:
         row = StormRow(self._table)
         row.silence.clicked.connect(lambda: self.silence_wanted.emit(row.storm))
-        row.acknowledge.clicked.connect(lambda: self.acknowledge_wanted.emit(incident))
+        row.acknowledge.clicked.connect(lambda: self.acknowledge_wanted.emit(row.storm.id if row.storm else 0))
         return row
+
+    @Slot()
+    def _provide(self) -> None:
+        """Make a row for a storm to come, one at a time."""
+        if self.isVisible() and len(self._spare) < _SPARE:
+            self._spare.append(self._made_row())
+            self._providing.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Make rows, as soon as the page has come."""
+        super().showEvent(event)
+        self._providing.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fold the columns in a narrow window."""
         super().resizeEvent(event)
-        self._fold()
+        self.fold()
 
-    def _fold(self) -> None:
+    def fold(self) -> None:
         """Tell some columns beneath the title where all of them have too little room."""
         room = self.contentsRect().width() - 2 * theme().px(16)
         if not self._narrow:
@@ -230,73 +253,6 @@ class Calm(QWidget):
             self._said.setText(
                 _("No storm. When many alerts come at once, they become one conversation, which then stands here.")
             )
-
-
-class StormRow:
-    """The cells of one storm, in a grid that is not its own."""
-
-    def __init__(self, ground: QWidget) -> None:
-        self.storm: Incident | None = None
-        self._since = plain_label("", wrap=False)
-        self._what, self._below = plain_label(""), plain_label("", "secondary")
-        self._source = plain_label("")
-        self._events = plain_label("", wrap=False)
-        self._next = plain_label("", wrap=False)
-        self.silence, self.acknowledge = link_button(_("Silence…")), link_button(_("Acknowledge"))
-        self._about = QWidget()
-        column = QVBoxLayout(self._about)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(1)
-        column.addWidget(self._what)
-        column.addWidget(self._below)
-        self.doing = FlowRow(self.acknowledge, self.silence, gap=4)
-        self._cells: tuple[QWidget, ...] = (
-            self._since,
-            self._about,
-            self._source,
-            self._events,
-            self._next,
-            self.doing,
-        )
-        for cell in self._cells:
-            cell.setParent(ground)  # else the first that is shown would be a window of its own
-
-    def place(self, grid: QGridLayout, at: int, shown: Sequence[int]) -> None:
-        """Put the cells of some columns into a row of the grid, and tell the others beneath the title."""
-        px, narrow = theme().px, len(shown) < len(self._cells)
-        for column, cell in enumerate(self._cells):
-            cell.setVisible(column in shown)
-        for place, column in enumerate(shown):
-            grid.addWidget(self._cells[column], at, place, _RIGHT if column == _EVENTS else _MIDDLE)
-        self._below.setVisible(narrow)
-        self._source.setMaximumWidth(px(170))
-        # one above the other where there is little room
-        self.doing.setMaximumWidth(px(110) if narrow else self.doing.sizeHint().width())
-
-    def show_storm(self, storm: Incident, folded: Folded | None, following: str, now: datetime) -> None:
-        """Say how it stands; ``following`` is when its next mail is due."""
-        self.storm = storm
-        since, what, source = clock_time(storm.opened_at, now), what_of(storm), source_of(storm, folded)
-        self._since.setText(since)
-        self._what.setText(what)
-        self._source.setWordWrap(len(source) > _SHORT)
-        self._source.setText(source)
-        self._events.setText(number(storm.events))
-        self._next.setText(following)
-        below = [_("since {time}", time=since), source, _("next summary {when}", when=following)]
-        self._below.setText(" · ".join(filter(None, below)))
-        noted = storm.acknowledged_at is not None
-        self.acknowledge.setEnabled(not noted)
-        self.acknowledge.setText(_("Acknowledged") if noted else _("Acknowledge"))
-        about = ", ".join(filter(None, (what, source)))
-        self.acknowledge.setAccessibleName(_("Acknowledge: {what}", what=about))
-        self.silence.setAccessibleName(_("Silence: {what}", what=about))
-
-    def away(self) -> None:
-        """Take the cells away."""
-        for cell in self._cells:
-            cell.hide()
-            cell.deleteLater()
 
 
 class _Held(NamedTuple):

@@ -20,6 +20,7 @@ from vxtray.core.errors import N_, UsageError, VxtrayError
 from vxtray.core.mail.plaintext import one_line
 from vxtray.core.texts import _, plural
 from vxtray.gui.context import Context
+from vxtray.gui.guide.window import help_key
 from vxtray.gui.pages.alerts_words import number, why_words
 from vxtray.gui.pages.paged_table import PagedTable
 from vxtray.gui.rule_names import RULES
@@ -152,6 +153,7 @@ class RehearsalView(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setModal(False)
         self.setWindowTitle(_("Rehearse on past events"))
+        help_key(self, "alerts#rehearsal")
         self._make_fields()
         self.sent, self.counted = plain_label("", "strong", selectable=True), plain_label("", "muted", selectable=True)
         self.trouble = plain_label(role="trouble")

@@ -41,17 +41,17 @@ _DETAILS_HEIGHT = 300
 class HistoryPage(Page):
     """Filters, the table, and the chosen line beneath it.
 
-    Signals: ``lost_changed(count)`` with how many mails were not delivered.
+    Signals: ``lost_seen(count)`` with how many mails were not delivered, as read just now.
     """
 
-    lost_changed = Signal(int)
+    lost_seen = Signal(int)
 
     def __init__(self, context: Context, actions: Actions) -> None:
         self.export_button = button(_("Export as CSV…"))
         super().__init__(_("History"), " ", (self.export_button,))
         self._context = context
         self._asked = self._stale = False
-        self._lost = self._sought = 0
+        self._sought = 0
         self.filters = HistoryFilters(context.service.clock)
         self.export = HistoryExport(context)
         self.lost_banner = Banner(Kind.WARNING, "")
@@ -78,8 +78,8 @@ class HistoryPage(Page):
         for part in (self.lost_banner, self.doing.undo, self.export, self.filters):
             self.add(part)
         self.add(self.split, 1)
+        self.details.help_wanted.connect(lambda topic: actions.page_wanted.emit(f"help:{topic}"))
         self._connect()
-        self._look_for_lost()
 
     def _connect(self) -> None:
         self.split.chosen.connect(self._ask_details)
@@ -189,15 +189,7 @@ class HistoryPage(Page):
         self.lost_banner.setVisible(bool(count))
         if count:
             self.lost_banner.show_message(Kind.WARNING, lost_words(count), _("Dismiss all") if among else _("Show me"))
-        if count != self._lost:
-            self._lost = count
-            self.lost_changed.emit(count)
-
-    def _look_for_lost(self) -> None:
-        outbox = self._context.service.outbox
-        self._context.bridge.run(
-            lambda: outbox.counts()["failed"], self._tell_lost, self._failed, owner=self, quick=True
-        )
+        self.lost_seen.emit(count)
 
     @Slot(object)
     def _failed(self, error: Exception) -> None:

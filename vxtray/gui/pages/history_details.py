@@ -15,6 +15,7 @@ from vxtray.core.mail.plaintext import one_line
 from vxtray.core.mail.replies import Explanation, words_of
 from vxtray.core.postroom import Waiting
 from vxtray.core.texts import _, plural
+from vxtray.gui.guide.window import topic_for
 from vxtray.gui.pages.history_words import attempt_words, exactly, mark_of, person_state, what_of, why_waits
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets import Beside, Card, Facts, FlowRow, PlainLabel, button, link_button, plain_label, scrolled
@@ -68,7 +69,7 @@ class HistoryDetails(Card):
     """The chosen line.
 
     Signals: ``closed`` when the person wants it away; ``open_wanted``, ``retry_wanted``, ``resend_wanted``,
-    ``cancel_wanted`` and ``note_wanted`` for its mail.
+    ``cancel_wanted`` and ``note_wanted`` for its mail; ``help_wanted(topic)`` for the guide.
     """
 
     closed = Signal()
@@ -77,6 +78,7 @@ class HistoryDetails(Card):
     resend_wanted = Signal()
     cancel_wanted = Signal()
     note_wanted = Signal()
+    help_wanted = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent=parent)
@@ -88,6 +90,9 @@ class HistoryDetails(Card):
         self.open_button, self.retry_button = button(_("Open the mail")), button("")
         self.resend_button, self.cancel_button = button(_("Send again")), button("")
         self.note_button = button(_("Copy a note for the administrator"))
+        self.help_button = button(_("Help on this error"))
+        self._topic = ""
+        self.help_button.clicked.connect(self._ask_help)
         for press, wanted in (
             (self.open_button, self.open_wanted),
             (self.retry_button, self.retry_wanted),
@@ -97,7 +102,7 @@ class HistoryDetails(Card):
         ):
             press.clicked.connect(wanted)
         presses = (self.open_button, self.retry_button, self.resend_button, self.cancel_button, self.note_button)
-        self._buttons = FlowRow(*presses, gap=8)
+        self._buttons = FlowRow(*presses, self.help_button, gap=8)
         self.add(self._buttons)
         self._standing, self._advice = plain_label(selectable=True), plain_label(role="muted", selectable=True)
         self._facts, self._people, self._attempts = Facts(), Facts(), Facts()
@@ -130,6 +135,9 @@ class HistoryDetails(Card):
         self._show_list(self._facts_head, _("The mail") if mail is not None else "", self._facts, _facts_of(shown))
         self._scroll.verticalScrollBar().setValue(at)
 
+    def _ask_help(self) -> None:
+        self.help_wanted.emit(self._topic)
+
     def _show_list(self, head: PlainLabel, title: str, rows: Facts, lines: list[tuple[str, str]]) -> None:
         head.setText(title)
         head.setVisible(bool(lines and title))
@@ -155,7 +163,10 @@ class HistoryDetails(Card):
         self.resend_button.setVisible(shown.kept and state is State.SENT)
         self.cancel_button.setText(_("Dismiss") if lost else _("Cancel"))
         self.cancel_button.setVisible(lost or state in (State.QUEUED, State.HELD))
-        self.note_button.setVisible(shown.fault() is not None)
+        fault = shown.fault()
+        self.note_button.setVisible(fault is not None)
+        self._topic = topic_for(_explained(fault[0])[0]) if fault is not None else ""
+        self.help_button.setVisible(bool(self._topic))
         self._buttons.updateGeometry()
 
     def _in_words(self, shown: Shown, mail: Entry, now: datetime) -> tuple[str, str]:

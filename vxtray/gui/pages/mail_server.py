@@ -11,6 +11,7 @@ from vxtray.gui.actions import Actions
 from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.doctor_view import DoctorView, Examination
+from vxtray.gui.pages.mail_delivery import DeliveryCard, MailTrouble
 from vxtray.gui.sign_in_card import SignInCard
 from vxtray.gui.sign_in_fields import PROVIDERS
 from vxtray.gui.sign_in_notice import PasswordNotice
@@ -63,7 +64,9 @@ class MailServerPage(Page):
         self.notice = PasswordNotice(context)
         self.notice.activated.connect(self.dialog.switch)
         self.notice.failed.connect(self._told)
-        for part in (self._empty, self.notice, self.sign_in, self._card, self.doctor):
+        self.trouble, self.delivery = MailTrouble(context), DeliveryCard(context, actions.glance)
+        self.trouble.activated.connect(self._retry)
+        for part in (self._empty, self.notice, self.trouble, self.sign_in, self._card, self.doctor, self.delivery):
             self.add(part)
         self.add_stretch()
         self.keep_fresh(self.refresh, _REFRESH_MS)
@@ -77,12 +80,14 @@ class MailServerPage(Page):
         known = bool(smtp.host)
         self._empty.setVisible(not known)
         self._card.setVisible(known)
-        for one in (self._edit, self._test, self._send):
+        for one in (self._edit, self._test, self._send, self.delivery):
             one.setVisible(known)
         self.set_words(_("Mail server"), smtp.host if known else "")
         self._facts.show_facts(_lines(smtp))
         self.sign_in.refresh()
         self.notice.refresh()
+        self.trouble.refresh()
+        self.delivery.refresh()
 
     @Slot()
     def begin_sign_in(self) -> None:
@@ -96,6 +101,16 @@ class MailServerPage(Page):
     def _noticed(self, notice: object) -> None:
         if isinstance(notice, TroubleChanged) and self.isVisible():
             self.sign_in.refresh()
+            self.trouble.refresh()
+
+    @Slot()
+    def _retry(self) -> None:
+        """Try what waits now, whatever the pause between tries."""
+
+        def done(_none: None) -> None:
+            self.say(_("It is tried now."))
+
+        self._context.bridge.run(self._context.service.mail_mended, done, self._told, owner=self)
 
     @Slot(object)
     def _told(self, error: Exception) -> None:

@@ -205,7 +205,9 @@ class OverviewPage(Page):
         if wrong is not None:
             return wrong
         server = self._context.model.current.smtp.host
-        if (proven := service.proven_at()) is None:
+        if not self._glance.asked:
+            return Headline(_("Overview"), _("Starting…"))
+        if (proven := self._glance.proven_at) is None:
             said = _("Send a test e-mail to be sure that {server} takes it.", server=server)
             return Headline(_("Set up, but not tried yet"), said, Mend(_("Send test e-mail"), TEST))
         when = texts.format_ago(proven, now, texts.current())
@@ -246,25 +248,26 @@ class OverviewPage(Page):
     # --- the figures -------------------------------------------------------------------------------------------------
 
     def _show_figures(self) -> None:
+        if not self._glance.asked:  # for a moment after the start: nothing is said of what is not known
+            return
         self._show_next()
         self._show_last()
         self._show_queue()
         self._show_alerts()
 
     def _show_next(self) -> None:
-        service = self._context.service
-        coming = {cadence: moment for cadence, moment in service.next_reports().items() if moment is not None}
+        coming, people = self._glance.mail.next_reports, self._context.service.settings.report_recipients
         if not coming:
             self._next.show_figure(_("Next report"), _("None"), _("No report is switched on."))
             return
         first = min(coming.values())
         names = [_(_CADENCES[cadence]) for cadence, moment in coming.items() if moment == first]
-        to = plural("to {n} person", "to {n} people", len(service.settings.report_recipients))
+        to = plural("to {n} person", "to {n} people", len(people))
         when = _short(first, self._now(), texts.current())
         self._next.show_figure(_("Next report"), when, f"{', '.join(names)}, {to}")
 
     def _show_last(self) -> None:
-        last = self._context.service.outbox.last_settled()
+        last = self._glance.mail.last
         if last is None:
             self._last.show_figure(_("Last mail"), _("None"), _("Nothing was sent yet."))
             return
@@ -274,16 +277,15 @@ class OverviewPage(Page):
         self._last.setToolTip(one_line(last.subject, _TOOL_TIP).replace("<", "‹"))  # else it may be read as markup
 
     def _show_queue(self) -> None:
-        service = self._context.service
-        counts = service.outbox.counts()
-        held = plural("{n} held", "{n} held", counts["held"])
-        failed = plural("{n} not delivered", "{n} not delivered", counts["failed"])
-        beside = ", ".join(text for text, n in ((held, counts["held"]), (failed, counts["failed"])) if n)
-        idle = self._why_queued() if counts["queued"] else _("Nothing waits.")
-        self._queue.show_figure(_("Mail queue"), texts.format_number(counts["queued"], texts.current()), beside or idle)
+        mail = self._glance.mail
+        held = plural("{n} held", "{n} held", mail.held)
+        failed = plural("{n} not delivered", "{n} not delivered", mail.failed)
+        beside = ", ".join(text for text, n in ((held, mail.held), (failed, mail.failed)) if n)
+        idle = self._why_queued() if mail.queued else _("Nothing waits.")
+        self._queue.show_figure(_("Mail queue"), texts.format_number(mail.queued, texts.current()), beside or idle)
 
     def _why_queued(self) -> str:
-        waiting = self._context.service.mail_waiting()
+        waiting = self._glance.mail.waiting
         if waiting is None or waiting.until is None or waiting.until <= self._now():
             return _("Waiting to be sent")
         return _("Next try at {time}", time=clock_time(waiting.until, self._now()))

@@ -66,6 +66,7 @@ class _Sort(NamedTuple):
 
 
 _DIAGNOSTICS = Mend(N_("Show diagnostics"), "help")
+_STORE = Mend(N_("Show the event store"), "settings:store")
 _ANY = N_("Something needs a look since {time}")
 
 #: By the first word of ``Trouble.what``, the worst first.
@@ -73,7 +74,10 @@ _SORTS: Mapping[str, _Sort] = {
     "mail": _Sort(N_("Mail"), N_("Mail has not worked since {time}"), Mend(N_("Check the mail server"), "mail_server")),
     "outbox": _Sort(N_("Mail"), N_("Mail has not worked since {time}"), _DIAGNOSTICS),
     "store": _Sort(N_("Events"), N_("Events cannot be kept since {time}"), _DIAGNOSTICS),
+    "store:server": _Sort(N_("Events"), N_("The server for events cannot be used"), _STORE),
+    "store:programs": _Sort(N_("Events"), N_("Check which program sends mail"), _STORE),
     "disk": _Sort(N_("Disk"), N_("The disk is almost full"), _DIAGNOSTICS),
+    "folder": _Sort(N_("Disk"), _ANY, _DIAGNOSTICS),
     "settings": _Sort(N_("Settings"), N_("The settings file needs a look"), _DIAGNOSTICS),
     "undelivered": _Sort(N_("Mail"), N_("Mail was not delivered"), Mend(N_("Show the mails"), "lost")),
     "source": _Sort(N_("Source"), N_("A source needs a look since {time}"), Mend(N_("Show the sources"), "sources")),
@@ -94,7 +98,7 @@ def _sort_of(trouble: Trouble) -> _Sort:
 
 
 def _family(trouble: Trouble) -> str:
-    return trouble.what.partition(":")[0]
+    return trouble.what if trouble.what in _SORTS else trouble.what.partition(":")[0]
 
 
 def by_rank(troubles: Sequence[Trouble]) -> list[Trouble]:
@@ -132,12 +136,13 @@ def _trouble_headline(trouble: Trouble, now: datetime) -> Headline:
         )
     sort = _sort_of(trouble)
     title = _(sort.title, time=short_moment(trouble.since, now))
-    if _needs_sign_in(trouble):
+    if needs_sign_in(trouble):
         return Headline(title, said, Mend(_("Sign in again"), "sign_in"))
     return Headline(title, said, Mend(_(sort.mend.action), sort.mend.where))
 
 
-def _needs_sign_in(trouble: Trouble) -> bool:
+def needs_sign_in(trouble: Trouble) -> bool:
+    """Return whether only a new sign-in with the provider mends it."""
     return isinstance(trouble.error, MailError) and trouble.error.sign_in
 
 
@@ -204,7 +209,7 @@ def _trouble(trouble: Trouble) -> Matter:
     mend = Mend(_("Dismiss") if sort.mend.where == DISMISS else _("Show me"), sort.mend.where)
     if isinstance(trouble.error, KeyringLocked):
         mend = Mend(_("Try again"), RETRY)
-    elif _needs_sign_in(trouble):
+    elif needs_sign_in(trouble):
         mend = Mend(_("Sign in again"), "sign_in")
     said, advice = texts.title(trouble.error), texts.advice(trouble.error)
     kind = Kind.DANGER if _family(trouble) in _GRAVE else Kind.WARNING

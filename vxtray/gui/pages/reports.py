@@ -3,6 +3,7 @@
 GUI thread only; the outbox is asked on ``vx-read``.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from PySide6.QtCore import QTimer, Signal, Slot
@@ -36,6 +37,11 @@ _WEEKDAYS = (
     (Weekday.SATURDAY, N_("Saturday")),
     (Weekday.SUNDAY, N_("Sunday")),
 )
+_COVERS = {
+    Cadence.DAILY: N_("The last complete day."),
+    Cadence.WEEKLY: N_("The last week, Monday to Sunday."),
+    Cadence.MONTHLY: N_("The last calendar month."),
+}
 _TIMES = {
     Cadence.DAILY: N_("Time of the daily report"),
     Cadence.WEEKLY: N_("Time of the weekly report"),
@@ -48,6 +54,7 @@ class _Standing(NamedTuple):
 
     results: dict[Cadence, Result | None]
     waiting: Waiting | None
+    coming: dict[Cadence, datetime | None]
 
 
 class ReportsPage(Page):
@@ -88,6 +95,7 @@ class ReportsPage(Page):
         context.bridge.noticed.connect(self._noticed)
         self.keep_fresh(self._tick, _REFRESH_MS)
         follow(self, context.model, lambda _change: self.refresh())
+        self._show_coming(dict.fromkeys(Cadence))  # when they leave is asked as soon as the page is seen
         self.refresh()
 
     def _daily(self) -> ToggleRow:
@@ -137,23 +145,11 @@ class ReportsPage(Page):
 
     def refresh(self) -> None:
         """Say when each report leaves next, and who gets it."""
-        settings, language = self._context.model.current, texts.current()
+        settings = self._context.model.current
         zone = report_zone(settings.reports)
         self.set_words(
             _("Reports"), _("Each covers the last complete day, week or month. Times are {zone}.", zone=zone)
         )
-        says = {
-            Cadence.DAILY: _("The last complete day."),
-            Cadence.WEEKLY: _("The last week, Monday to Sunday."),
-            Cadence.MONTHLY: _("The last calendar month."),
-        }
-        for cadence, moment in self._context.service.next_reports().items():
-            text = says[cadence]
-            if moment is not None:
-                day = texts.format_date(moment.date(), language, "EEEE d MMMM")
-                time = texts.format_time(moment, language, moment.tzinfo)
-                text += " " + _("Next: {day}, {time}.", day=day, time=time)
-            self._rows[cadence].set_text(text)
         missing = not settings.smtp.configured or not settings.report_recipients
         self._unready.setVisible(missing and any(row.toggle.isChecked() for row in self._rows.values()))
         if missing:
@@ -185,7 +181,9 @@ class ReportsPage(Page):
 
         def work() -> _Standing:
             return _Standing(
-                last_results(service.outbox, report_zone(service.settings.reports)), service.mail_waiting()
+                last_results(service.outbox, report_zone(service.settings.reports)),
+                service.mail_waiting(),
+                service.next_reports(),
             )
 
         self._context.bridge.run(
@@ -196,6 +194,18 @@ class ReportsPage(Page):
         now, configured = self._context.service.clock(), self._context.model.current.smtp.configured
         for cadence, result in standing.results.items():
             self.results[cadence].show_result(result, standing.waiting, now, configured=configured)
+        self._show_coming(standing.coming)
+
+    def _show_coming(self, coming: dict[Cadence, datetime | None]) -> None:
+        """Say in each row what the report covers, and when it leaves next."""
+        language = texts.current()
+        for cadence, moment in coming.items():
+            text = _(_COVERS[cadence])
+            if moment is not None:
+                day = texts.format_date(moment.date(), language, "EEEE d MMMM")
+                time = texts.format_time(moment, language, moment.tzinfo)
+                text += " " + _("Next: {day}, {time}.", day=day, time=time)
+            self._rows[cadence].set_text(text)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look how the last ones went."""

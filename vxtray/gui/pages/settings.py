@@ -5,20 +5,23 @@ GUI thread only; each field saves at once. What the store takes is read on ``vx-
 
 from functools import partial
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtGui import QShowEvent
 
 from vxtray.core import texts
 from vxtray.core.errors import StoreError, VxtrayError
 from vxtray.core.events import Severity
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.model import Change
-from vxtray.core.texts import N_, Phrase, _
+from vxtray.core.texts import N_, _
 from vxtray.gui.at_login import AtLogin
 from vxtray.gui.bindings import bind_choice, bind_number, bind_row, follow
 from vxtray.gui.context import Context
 from vxtray.gui.pages.settings_files import FilesCard, StartOverCard
 from vxtray.gui.pages.settings_login import LoginCard
 from vxtray.gui.pages.settings_rows import Saved, SettingRow, UndoBar
+from vxtray.gui.pages.settings_store import KeptCard, kept_words, room_words
+from vxtray.gui.pages.settings_support import SupportCard
 from vxtray.gui.theme import theme
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Card, ChoiceField, NumberField, Page, ToggleRow, plain_label
@@ -103,13 +106,11 @@ class StorageCard(Card):
         self._saved = saved
         self._lowered: dict[str, object] = {}
         self.days, self.room = NumberField(1, 36500), NumberField(64, 1_048_576)
-        days = SettingRow(
-            _("Keep events for"), _("Older ones are deleted, and reports know nothing of them."), self.days, saved
-        )
-        room = SettingRow(_("Room for events"), _("Above that, the oldest go first."), self.room, saved)
+        self._days_row = SettingRow(_("Keep events for"), "", self.days, saved)
+        self._room_row = SettingRow(_("Room for events"), "", self.room, saved)
         rows = (
-            (self.days, days, "store.retention_days", _("days")),
-            (self.room, room, "store.max_mebibytes", _("MiB")),
+            (self.days, self._days_row, "store.retention_days", _("days")),
+            (self.room, self._room_row, "store.max_mebibytes", _("MiB")),
         )
         for field, row, key, unit in rows:
             field.setSuffix("\N{NO-BREAK SPACE}" + unit)
@@ -121,8 +122,19 @@ class StorageCard(Card):
         self.add_row(self.used)
         self.add(self.undo)
         follow(self, context.model, self._changed)
+        self._show_meaning()
+
+    def _show_meaning(self) -> None:
+        """Say what the limits mean where the events are kept now; the room on this computer is none of a server's."""
+        engine = self._context.model.current.store.engine
+        for row, text in zip((self._days_row, self._room_row), kept_words(engine), strict=True):
+            row.set_text(text)
+        self.room.setEnabled(engine == "embedded")
 
     def _changed(self, change: Change) -> None:
+        if "store.engine" in change.keys:
+            self._show_meaning()
+            self.refresh()
         limits = (key for key in ("store.retention_days", "store.max_mebibytes") if key in change.keys)
         both = {key: change.keys[key] for key in limits}
         self._lowered = {key: before for key, (before, after) in both.items() if int(str(after)) < int(str(before))}
@@ -138,23 +150,22 @@ class StorageCard(Card):
         self._context.bridge.run(self._look, self._show, self._failed, owner=self, quick=True)
 
     def _look(self) -> tuple[int, int]:
-        """Return how many events there are, and the bytes of their files."""
-        path = self._context.profile.events_file
+        """Return how many events this computer keeps or holds for the server, and the bytes of their files."""
+        room = self._context.service.room
+        path = room.file
         if not path.exists():
             return 0, 0
+        sending = room.health().sending
         files = (path, path.with_name(path.name + ".wal"))
-        return self._context.service.store().count(), sum(one.stat().st_size for one in files if one.exists())
+        # a server is not asked every few seconds how many there are: it would count them all
+        events = sending.waiting if sending is not None else self._context.service.store().count()
+        return events, sum(one.stat().st_size for one in files if one.exists())
 
     def _show(self, used: tuple[int, int]) -> None:
         events, size = used
-        if not events:
-            self.used.setText(_("No events are stored yet."))
-            return
-        language = texts.current()
-        room = texts.format_number(max(1, round(size / _MEBIBYTE)), language)
-        self.used.setText(
-            texts.plural("Now {n} event on {room} MiB.", "Now {n} events on {room} MiB.", events, room=room)
-        )
+        on_server = self._context.model.current.store.engine != "embedded"
+        nothing = _("No events wait on this computer.") if on_server else _("No events are stored yet.")
+        self.used.setText(room_words(events, max(1, round(size / _MEBIBYTE))) if events else nothing)
 
     def _failed(self, error: Exception) -> None:
         known = isinstance(error, StoreError)
@@ -190,9 +201,11 @@ class SettingsPage(Page):
     look: LookCard
     login: LoginCard
     notifications: NotificationsCard
+    kept: KeptCard
     storage: StorageCard
     privacy: PrivacyCard
     files: FilesCard
+    support: SupportCard
     defaults: StartOverCard
 
     def __init__(self, context: Context, at_login: AtLogin) -> None:
@@ -209,17 +222,19 @@ class SettingsPage(Page):
         self._filled = True
         context, told = self._context, self._told
         self.look, self.login = LookCard(context, told), LoginCard(context, self._at_login, told)
-        self.notifications, self.storage = NotificationsCard(context, told), StorageCard(context, told)
+        self.notifications, self.kept = NotificationsCard(context, told), KeptCard(context, told)
+        self.storage = StorageCard(context, told)
         self.privacy, self.files = PrivacyCard(context, told), FilesCard(context, told)
-        self.defaults = StartOverCard(context, told)
-        cards: tuple[Card, ...] = (self.look, self.login, self.notifications, self.storage, self.privacy)
-        for card in (*cards, self.files, self.defaults):
+        self.support, self.defaults = SupportCard(context, told), StartOverCard(context, told)
+        cards: tuple[Card, ...] = (self.look, self.login, self.notifications, self.kept, self.storage, self.privacy)
+        for card in (*cards, self.files, self.support, self.defaults):
             self.add(card)
         self.add_stretch()
         for field, key in (
             (self.look.language, "general.language"),
             (self.look.theme, "general.theme"),
             (self.notifications.least, "desktop.notify_from"),
+            (self.kept.engine, "store.engine"),
             (self.storage.days, "store.retention_days"),
             (self.storage.room, "store.max_mebibytes"),
         ):
@@ -231,11 +246,23 @@ class SettingsPage(Page):
         self._fill()
         super().showEvent(event)
 
+    def show_store(self) -> None:
+        """Lead to where events are kept."""
+        self._fill()
+        self.kept.engine.setFocus()
+        QTimer.singleShot(0, self, self._reveal_store)  # cards just made have no place yet
+
+    @Slot()
+    def _reveal_store(self) -> None:
+        self._column.activate()
+        self.ensureWidgetVisible(self.kept, 0, 24)
+
     @Slot()
     def refresh(self) -> None:
         """Look again at what is not in the settings."""
         if self._filled:
             self.login.refresh()
+            self.kept.refresh()
             self.storage.refresh()
 
     def take_over(self, old: "SettingsPage") -> None:

@@ -7,9 +7,10 @@ from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings import portable
 from vxtray.core.settings.tree import shown
-from vxtray.core.texts import N_, Phrase, _, plural
+from vxtray.core.texts import N_, _, plural
 from vxtray.gui.bindings import follow
 from vxtray.gui.context import Context
 from vxtray.gui.pages.settings_rows import Offer, Saved, UndoBar
@@ -24,7 +25,7 @@ _SECTIONS = (
     ("alerts", N_("Alerts"), N_("Which events are told at once, to whom, quiet hours.")),
     ("sources", N_("Sources"), N_("Where events come from. What is stored already stays.")),
     ("desktop", N_("Notifications"), N_("What pops up on this desktop.")),
-    ("store", N_("Storage"), N_("How long events stay, and how much room they may take.")),
+    ("store", N_("Storage"), N_("Where events are kept, how long, and how much room they may take.")),
     ("general", N_("Language, look, start and privacy"), N_("The other settings of this page.")),
 )
 

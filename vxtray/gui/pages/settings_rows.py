@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vxtray.core import texts
 from vxtray.core.errors import VxtrayError
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.model import SettingsModel
-from vxtray.core.texts import Phrase, _
+from vxtray.core.texts import _
 from vxtray.gui.pages.alerts_more import reason_of
 from vxtray.gui.trouble import words
 from vxtray.gui.widgets import Banner, Beside, Button, Kind, mark, plain_label
@@ -37,15 +38,23 @@ class SettingRow(QWidget):
         name.setBuddy(field)
         self._trouble = plain_label(role="trouble")
         self._trouble.hide()
+        self._text = plain_label(text, "muted")
         said = QWidget()
         column = QVBoxLayout(said)
         column.setContentsMargins(0, 1, 0, 1)
         column.setSpacing(2)
-        for label in (name, plain_label(text, "muted"), self._trouble):
+        for label in (name, self._text, self._trouble):
             column.addWidget(label)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(Beside(said, field))
+
+    def set_text(self, text: str) -> None:
+        """Say what the setting means now."""
+        self._help = text
+        self._text.setText(text)
+        if not self.trouble():
+            self.field.setAccessibleDescription(text)
 
     def told(self, error: VxtrayError | None) -> None:
         """Say why saving failed, or pass on that it went well."""

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from vxtray.core.texts import N_, _
+from vxtray.gui.keyboard import native
 from vxtray.gui.widgets import Card, Facts
 
 
@@ -20,7 +20,7 @@ _PAGES = tuple(f"Ctrl+{number}" for number in range(1, 10))
 
 SHORTCUTS = (
     Shortcut(_PAGES, N_("Show the first page at the side, the second, and so on")),
-    Shortcut(("Ctrl+F",), N_("Search, in Events and History")),
+    Shortcut(("Ctrl+F",), N_("Search, in Events, History and the guide")),
     Shortcut(("F5",), N_("Look again, and read the settings file again")),
     Shortcut(("Tab", "Shift+Tab"), N_("Go to the next control, or to the one before")),
     Shortcut(("Space",), N_("Press the button or the switch that has the frame")),
@@ -28,7 +28,8 @@ SHORTCUTS = (
     Shortcut(("Del",), N_("Take the chosen mail of History out of the queue")),
     Shortcut(("Ctrl+C",), N_("Copy the chosen line of a table, or the chosen text")),
     Shortcut(("Esc",), N_("Close the details or the dialog")),
-    Shortcut(("F1",), N_("Show this page")),
+    Shortcut(("F1",), N_("Show the guide, where it speaks of what is shown")),
+    Shortcut(("Alt+Left",), N_("In the guide, go back")),
     Shortcut(("Ctrl+W",), N_("Close the window; where there is a tray, vxtray goes on there")),
     Shortcut(("Ctrl+Q",), N_("Quit vxtray")),
 )
@@ -37,11 +38,6 @@ SHORTCUTS = (
 def all_keys() -> frozenset[str]:
     """Return every key that is told, in Qt's portable writing."""
     return frozenset(key for shortcut in SHORTCUTS for key in shortcut.keys)
-
-
-def native(key: str) -> str:
-    """Return how a keyboard of this system and language names a key."""
-    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)
 
 
 def hint(widget: QWidget, key: str) -> None:

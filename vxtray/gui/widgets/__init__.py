@@ -13,7 +13,6 @@ from vxtray.gui.widgets.fields import ChoiceField, MomentField, NumberField, Tim
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
 from vxtray.gui.widgets.page import Page, PageHeading
 from vxtray.gui.widgets.scrolling import scrolled
-from vxtray.gui.widgets.sidebar import NavItem, SideBar
 from vxtray.gui.widgets.status import Banner, Kind, Pill, QuietNote
 from vxtray.gui.widgets.toggle import Toggle, ToggleRow
 
@@ -31,7 +30,6 @@ __all__ = [
     "FlowRow",
     "Kind",
     "MomentField",
-    "NavItem",
     "NumberField",
     "Page",
     "PageHeading",
@@ -39,7 +37,6 @@ __all__ = [
     "PlainLabel",
     "QuietNote",
     "Sample",
-    "SideBar",
     "Tiles",
     "TimeField",
     "Toggle",

@@ -42,8 +42,10 @@ def _stops(parts: Iterable[QWidget]) -> list[QWidget]:
 def _chain(part: QWidget) -> Iterator[QWidget]:
     """Yield a widget and all within it, in the order of the Tab key."""
     yield part
+    left = set(part.findChildren(QWidget))  # the chain goes around the whole window
     widget = part.nextInFocusChain()
-    while widget is not None and widget is not part:
-        if part.isAncestorOf(widget):
+    while left and widget is not None and widget is not part:
+        if widget in left:
+            left.remove(widget)
             yield widget
         widget = widget.nextInFocusChain()

@@ -3,15 +3,27 @@
 Qt's box layouts never wrap, and ask for the sum of the widths of what they hold; these place their children by hand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from PySide6.QtCore import QEvent, QRect, QSize
-from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QStyle, QWidget
+
+T = TypeVar("T")
+
+#: Answers kept by one row; a window that is drawn wider asks for each width.
+_MOST_KEPT = 32
 
 
 class Arranged(QWidget):
-    """A widget that places its children itself; a subclass answers ``_arrange``."""
+    """A widget that places its children itself; a subclass answers ``_arrange``.
+
+    While it is seen, an answer is kept until a child asks to be laid out anew, as layouts of Qt keep theirs: a page is
+    asked throughout when one line of it changes.
+    """
+
+    _keeps: ClassVar[bool] = True
 
     def __init__(self, gap: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -20,11 +32,13 @@ class Arranged(QWidget):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self._children: list[QWidget] = []
+        self._kept: dict[object, Any] = {}
 
     def add(self, widget: QWidget) -> None:
         """Put one more widget at the end."""
         widget.setParent(self)
         self._children.append(widget)
+        self._kept.clear()
         self.updateGeometry()
 
     def shown(self) -> list[QWidget]:
@@ -41,15 +55,18 @@ class Arranged(QWidget):
 
     def heightForWidth(self, width: int) -> int:
         """Return the height of all rows at ``width`` px."""
-        return max((place.bottom() + 1 for place in self._arrange(width)), default=0)
+        return max((place.bottom() + 1 for place in self._places(width)), default=0)
 
     def minimumSizeHint(self) -> QSize:
         """Return the widest child's least width, and the height at the present width."""
-        width = max((least_width(child) for child in self.shown()), default=0)
+        width = self._keep("least", lambda: max((least_width(child) for child in self.shown()), default=0))
         return QSize(width, self.heightForWidth(max(self.width(), width)) if self.isVisible() else 0)
 
     def sizeHint(self) -> QSize:
         """Return the size of everything in one row."""
+        return QSize(self._keep("hint", self._row_size))
+
+    def _row_size(self) -> QSize:
         hints = [child.sizeHint() for child in self.shown()]
         width = sum(hint.width() for hint in hints) + self.gap * max(len(hints) - 1, 0)
         return QSize(width, self.heightForWidth(width))
@@ -64,18 +81,39 @@ class Arranged(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Place what was added while hidden: hidden parents get no layout requests."""
         super().showEvent(event)
+        self._kept.clear()
         self._place()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Keep nothing: no child tells of its new size any more."""
+        super().hideEvent(event)
+        self._kept.clear()
 
     def event(self, event: QEvent) -> bool:
         """Answer a child's new size."""
         if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.LayoutDirectionChange):
+            self._kept.clear()
             self._place()
             self.updateGeometry()
         return super().event(event)
 
     def _place(self) -> None:
-        for child, place in zip(self.shown(), self._arrange(self.width()), strict=True):
+        for child, place in zip(self.shown(), self._places(self.width()), strict=True):
             child.setGeometry(QStyle.visualRect(self.layoutDirection(), self.rect(), place))
+
+    def _places(self, width: int) -> list[QRect]:
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.clear()
+        return self._keep((width, *self.shown()), lambda: self._arrange(width))
+
+    def _keep(self, question: object, work: Callable[[], T]) -> T:
+        if question in self._kept:
+            found: T = self._kept[question]
+            return found
+        answer = asked((self, question), work)
+        if self._keeps and self.isVisible():
+            self._kept[question] = answer
+        return answer
 
 
 class FlowRow(Arranged):
@@ -108,6 +146,8 @@ class Tiles(Arranged):
     ``shares`` gives other proportions than equal, for as long as all stand in one row; ``least`` is the width in px
     that a tile needs. The last row takes the height that is left over.
     """
+
+    _keeps = False  # it gives heights that it is asked for itself, so an answer kept too long would go in circles
 
     def __init__(
         self,
@@ -185,19 +225,44 @@ class Beside(Arranged):
 
 def natural_width(widget: QWidget) -> int:
     """Return the width a widget would like, in px, within its own limits."""
-    width = max(widget.sizeHint().width(), least_width(widget))
-    return min(width, widget.maximumWidth())
+    wanted = asked((widget, "natural"), lambda: max(widget.sizeHint().width(), least_width(widget)))
+    return min(wanted, widget.maximumWidth())
 
 
 def least_width(widget: QWidget) -> int:
     """Return the least width a widget can be shown at, in px."""
-    return widget.minimumWidth() or max(widget.minimumSizeHint().width(), 0)
+    return widget.minimumWidth() or asked((widget, "least"), lambda: max(widget.minimumSizeHint().width(), 0))
 
 
 def height_at(widget: QWidget, width: int) -> int:
     """Return the height a widget needs at a width, both in px."""
-    height = widget.heightForWidth(width) if widget.hasHeightForWidth() else widget.sizeHint().height()
-    return max(height, widget.minimumHeight())
+
+    def height() -> int:
+        return widget.heightForWidth(width) if widget.hasHeightForWidth() else widget.sizeHint().height()
+
+    return max(asked((widget, "height at", width), height), widget.minimumHeight())
+
+
+class _Answers:
+    """What was worked out since the outermost question: rows within rows ask the same many times over."""
+
+    depth = 0
+    known: ClassVar[dict[tuple[object, ...], Any]] = {}
+
+
+def asked(question: tuple[object, ...], work: Callable[[], T]) -> T:
+    """Return the answer; it is kept until the outermost question is answered, and no widget changes before that."""
+    if question in _Answers.known:
+        found: T = _Answers.known[question]
+        return found
+    _Answers.depth += 1
+    try:
+        answer = _Answers.known[question] = work()
+    finally:
+        _Answers.depth -= 1
+        if not _Answers.depth:
+            _Answers.known.clear()
+    return answer
 
 
 def centred(row: list[QRect]) -> int:

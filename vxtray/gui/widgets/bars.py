@@ -23,8 +23,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QToolTip, QWidget
 
+from vxtray.gui.keyboard import came_by_keyboard
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets.buttons import came_by_keyboard
 from vxtray.gui.widgets.status import announce
 
 #: All lengths in px at scale 1.

@@ -6,18 +6,10 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QMenu, QPushButton, QSizePolicy, QWidget
 
+from vxtray.gui.keyboard import came_by_keyboard
 from vxtray.gui.theme import theme
 
 Look = Literal["primary", "plain", "link"]
-
-_KEYS = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason, Qt.FocusReason.ShortcutFocusReason)
-
-
-def came_by_keyboard(reason: Qt.FocusReason, before: bool) -> bool:
-    """Return whether a focus ring is due; a window that comes back keeps what it had."""
-    if reason in (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason):
-        return before
-    return reason in _KEYS
 
 
 class Button(QPushButton):

@@ -32,11 +32,14 @@ class PlainLabel(QLabel):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self._placed = False
-        self._room = ""
+        self._room = self._given = ""
         self.setText(text)
 
     def setText(self, text: str) -> None:
         """Show ``text``; long runs get invisible places to break, which no copy and no screen reader takes along."""
+        if text == self._given:
+            return
+        self._given = text
         shown = _WHOLE.sub(rf"\g<0>{_JOINER}", _LONG_RUN.sub(_breakable, text))
         super().setText(shown)
         if shown != text or self.accessibleName():

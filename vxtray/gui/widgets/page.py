@@ -7,13 +7,17 @@ from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QLayout, QScrollArea, QVBoxLayout, QWidget
 
 from vxtray.gui.theme import theme
-from vxtray.gui.widgets.arranged import Beside, FlowRow
+from vxtray.gui.widgets.arranged import Beside, FlowRow, asked
 from vxtray.gui.widgets.labels import plain_label
 from vxtray.gui.widgets.status import Banner, Kind, QuietNote, announce
 
 #: Beyond this width, in px at scale 1, lines get too long to read.
 _WIDEST = 1120
 _MARGIN = 26
+
+
+def _knows_nothing(_text: str) -> str:
+    return ""
 
 
 class PageHeading(QWidget):
@@ -59,6 +63,9 @@ class _Ground(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Return the least width, and no more height than the present width needs."""
+        return QSize(asked((self, "least"), self._least))
+
+    def _least(self) -> QSize:
         least = super().minimumSizeHint()
         if self.hasHeightForWidth():
             least.setHeight(min(least.height(), self.heightForWidth(max(self.width(), least.width()))))
@@ -88,6 +95,8 @@ class Page(QScrollArea):
         self.setWidget(ground)
         self._note = QuietNote(self)
         self._refresh: Callable[[], None] = lambda: None
+        self._help: tuple[str, Callable[[str], str]] = ("", _knows_nothing)
+        self._topic = ""
         self._timer = QTimer(self)
         self.setAccessibleName(title)
 
@@ -96,6 +105,9 @@ class Page(QScrollArea):
         self._refresh = refresh
         self._timer.setInterval(milliseconds)
         self._timer.timeout.connect(refresh)
+
+    def refresh(self) -> None:
+        """Look again at everything that is shown; for pages that can."""
 
     def set_words(self, title: str, subtitle: str = "") -> None:
         """Say how things stand now."""
@@ -120,10 +132,17 @@ class Page(QScrollArea):
             self._note.say(text, kind)
             self._place_note()
             return
-        self._fault.show_message(kind, text)
+        words, topic_for = self._help
+        self._topic = topic_for(text) if words else ""
+        self._fault.show_message(kind, text, words if self._topic else "")
         self._fault.show()
         self.verticalScrollBar().setValue(0)
         announce(self._fault, text)
+
+    def offer_help(self, words: str, topic_for: Callable[[str], str], wanted: Callable[[str], object]) -> None:
+        """Give a fault a button of these words where ``topic_for`` knows it; ``wanted`` is called with the topic."""
+        self._help = (words, topic_for)
+        self._fault.activated.connect(lambda: wanted(self._topic))
 
     def note(self) -> str:
         """Return the confirmation that is on show, or nothing."""

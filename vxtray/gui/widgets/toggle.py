@@ -8,9 +8,9 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintE
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 from vxtray.gui.icons import IconLabel
+from vxtray.gui.keyboard import came_by_keyboard
 from vxtray.gui.theme import theme
 from vxtray.gui.widgets.arranged import Beside, FlowRow
-from vxtray.gui.widgets.buttons import came_by_keyboard
 from vxtray.gui.widgets.labels import PlainLabel, plain_label
 from vxtray.gui.widgets.status import announce, with_icon
 

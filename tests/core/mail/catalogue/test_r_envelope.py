@@ -23,7 +23,8 @@ from vxtray.core.mail.message import Attachment, Mail
 from vxtray.core.mail.outbox import Outgoing
 from vxtray.core.mail.protocol import command, wire_address
 from vxtray.core.mail.smtp import Session
-from vxtray.core.settings.tree import check_value, is_address
+from vxtray.core.settings.tree import check_value
+from vxtray.core.settings.wellformed import is_address
 
 OK, UNKNOWN, GREY = b"250 2.1.5 ok\r\n", b"550 5.1.1 user unknown\r\n", b"451 4.7.1 Greylisted, come back\r\n"
 _LATER = "cannot take this right now"

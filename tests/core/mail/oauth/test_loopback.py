@@ -1,5 +1,6 @@
 """The listener for the browser's redirect: one hit, this machine only, nothing believed and nothing echoed."""
 
+import contextlib
 import errno
 import re
 import socket
@@ -252,11 +253,24 @@ def test_another_address_of_this_machine_is_refused(waiting: Waiting) -> None:
         waiting.connect("127.0.0.2")
 
 
+def taken_on_ipv6_only() -> socket.socket:
+    """Return a listener of ::1 at a port that no other process of this machine has on 127.0.0.1."""
+    for _ in range(50):
+        other = socket.socket(socket.AF_INET6)
+        other.bind(("::1", 0))
+        try:
+            socket.create_server(("127.0.0.1", other.getsockname()[1])).close()
+        except OSError:
+            other.close()
+            continue
+        other.listen()
+        return other
+    pytest.fail("no port is free on IPv4")
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6")
 def test_a_port_that_is_taken_on_one_side_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket(socket.AF_INET6) as other:
-        other.bind(("::1", 0))
-        other.listen()
+    with contextlib.closing(taken_on_ipv6_only()) as other:
         taken = other.getsockname()[1]
         real, ports = loopback._bound, [taken, 0]
 

@@ -13,7 +13,7 @@ import msgspec
 
 from vxtray.core.mail.oauth.endpoints import Provider, issued_by
 from vxtray.core.mail.plaintext import one_line
-from vxtray.core.settings.tree import is_address
+from vxtray.core.settings.wellformed import is_address
 
 #: In the order of preference; providers differ in which they give.
 _ADDRESSES = ("preferred_username", "email", "upn")

@@ -152,7 +152,7 @@ _CUSTOM = Provider(
     key="custom",
     title=N_("Another provider"),
     authorize_url="",
-    token_url="",
+    token_url="",  # nosec B106 - empty
     registration=(
         N_("Register vxtray with the provider as a public (native) application with PKCE."),
         N_("Enter {redirect_uri} as its redirect URI; any port behind it must be allowed."),

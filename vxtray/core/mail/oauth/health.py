@@ -9,7 +9,7 @@ from vxtray.core.errors import N_
 from vxtray.core.mail.faults import Kind, MailError
 from vxtray.core.mail.oauth.endpoints import Provider
 from vxtray.core.mail.oauth.record import Record, with_fault
-from vxtray.core.texts import Phrase
+from vxtray.core.phrases import Phrase
 
 State = Literal["signed-out", "ok", "renewing", "needs-sign-in", "unreachable"]
 

@@ -13,8 +13,8 @@ import msgspec
 
 from vxtray.core.credentials import Account
 from vxtray.core.mail.faults import MailError
+from vxtray.core.phrases import Phrase
 from vxtray.core.settings.file import write_durably
-from vxtray.core.texts import Phrase
 
 _log = logging.getLogger(__name__)
 

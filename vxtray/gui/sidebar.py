@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
 )
 
 from vxtray.gui.icons import pixmap
+from vxtray.gui.keyboard import came_by_keyboard
 from vxtray.gui.theme import Theme, theme
-from vxtray.gui.widgets.buttons import came_by_keyboard
 
 _KEY = Qt.ItemDataRole.UserRole
 _ICON = Qt.ItemDataRole.UserRole + 1
