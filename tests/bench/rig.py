@@ -13,14 +13,14 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from vxtray import app
+from vxtray import desktop
 from vxtray.cli import handler
 from vxtray.core.paths import Profile
 from vxtray.gui.main_window import MainWindow
@@ -36,8 +36,10 @@ class Heart:
 
     def __init__(self) -> None:
         self.gaps: list[float] = []
+        self.busy: list[float] = []
         self.held_up: Counter[str] = Counter()
         self._last = time.perf_counter()
+        self._worked = time.thread_time()
         self._owner = threading.get_ident()
         self._timer = QTimer(interval=BEAT_MS, timerType=Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._beat)
@@ -45,9 +47,10 @@ class Heart:
         threading.Thread(target=self._look, name="rig-look", daemon=True).start()
 
     def _beat(self) -> None:
-        now = time.perf_counter()
+        now, worked = time.perf_counter(), time.thread_time()
         self.gaps.append(now - self._last)
-        self._last = now
+        self.busy.append(worked - self._worked)
+        self._last, self._worked = now, worked
 
     def _look(self) -> None:
         seen = 0.0
@@ -63,14 +66,20 @@ class Heart:
     def begin(self) -> None:
         """Forget what was before."""
         self.gaps.clear()
+        self.busy.clear()
         self.held_up.clear()
-        self._last = time.perf_counter()
+        self._last, self._worked = time.perf_counter(), time.thread_time()
 
     def told(self) -> dict[str, object]:
-        """Return the greatest gap and the 99.9th of 100, in milliseconds, and what was being done in long ones."""
+        """Return the greatest gap and the 99.9th of 100, in milliseconds, and what was being done in long ones.
+
+        ``busy`` is the most processor time that the window's own thread took between two beats: the rest of a gap was
+        waiting, for other threads or for other programs.
+        """
         gaps = sorted(self.gaps)
         return {
             "worst": gaps[-1] * 1000,
+            "busy": max(self.busy) * 1000,
             "rarely": gaps[int(len(gaps) * 0.999) - 1] * 1000,
             "long": sum(gap > LONG for gap in gaps),
             "beats": len(gaps),
@@ -84,6 +93,13 @@ def window() -> MainWindow:
 
 #: A task yields how long to wait before it goes on, in milliseconds.
 Task = Iterator[int]
+
+
+def there() -> Task:
+    """Wait for the window and its pages: the program may be asked before it has any."""
+    while not any(isinstance(one, MainWindow) and one.begun for one in QApplication.topLevelWidgets()):
+        yield 10
+    heart.begin()
 
 
 def rest(seconds: float) -> Task:
@@ -178,7 +194,8 @@ def hear() -> None:
     name, *values = json.loads(line)
     answer.clear()
     heart.begin()
-    go_on(TASKS[name](*values))
+    task = TASKS[name](*values)
+    go_on(task if name == "rest" else chain(there(), task))
 
 
 answer: dict[str, object] = {}
@@ -188,4 +205,4 @@ if __name__ == "__main__":  # the program's own worker processes read this file 
     heart = Heart()
     notifier = QSocketNotifier(sys.stdin.fileno(), QSocketNotifier.Type.Read)
     notifier.activated.connect(hear)
-    sys.exit(app.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv[2:]))
+    sys.exit(desktop.run_window(Profile.under(Path(sys.argv[1])), handler, hidden="--hidden" in sys.argv[2:]))

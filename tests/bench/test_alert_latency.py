@@ -28,6 +28,8 @@ from typing import Any
 
 import pytest
 
+from tests.bench.conftest import Figures
+from tests.bench.figures import OURS
 from tests.bench.mailing import mailing_program
 from tests.core.mail.wire import PASSWORD, USER
 from tests.e2e.loglines import firewall, waf
@@ -39,7 +41,6 @@ from tests.peers.mail_servers import Receiver
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
 RATE = 1_000
-SAMPLES = 60
 FEW = 20
 Table = list[dict[str, Any]]
 #: Writes or sends what is to be told, which names this address.
@@ -59,6 +60,18 @@ def table(request: pytest.FixtureRequest) -> Iterator[Table]:
     if out := request.config.getoption("--bench-out"):
         out.mkdir(parents=True, exist_ok=True)
         (out / "alert_latency.json").write_text(json.dumps(made, indent=2) + "\n")
+
+
+@pytest.fixture
+def samples(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--bench-samples"))
+
+
+def tell(figures: Figures, who: str, seconds: list[float]) -> None:
+    """Put median and 99th of a hundred into the table of figures, in milliseconds."""
+    ordered = sorted(seconds)
+    figures.add("alert-p50", who, *(one * 1000 for one in seconds))
+    figures.add("alert-p99", who, ordered[min(len(ordered) - 1, round(len(ordered) * 0.99))] * 1000)
 
 
 def keep(table: Table, what: str, seconds: list[float]) -> None:
@@ -152,7 +165,15 @@ def vxtray(tmp_path: Path, own_server: Receiver, free_port: int) -> Vxtray:
     return vxtray
 
 
-def test_line_to_mail(vxtray: Vxtray, own_server: Receiver, tmp_path: Path, free_port: int, table: Table) -> None:
+def test_line_to_mail(
+    vxtray: Vxtray,
+    own_server: Receiver,
+    tmp_path: Path,
+    free_port: int,
+    table: Table,
+    figures: Figures,
+    samples: int,
+) -> None:
     told, now = Told(own_server), datetime.now(UTC)
     others = [firewall(now, f"198.51.100.{number}", denied=number % 2 == 0).encode() for number in range(250)]
     with contextlib.ExitStack() as stack:
@@ -184,23 +205,25 @@ def test_line_to_mail(vxtray: Vxtray, own_server: Receiver, tmp_path: Path, free
                 with at_once(lambda number: sock.send(others[number % len(others)])):
                     time.sleep(2)
                     took = []
-                    for address in itertools.islice(addresses(third), SAMPLES):
+                    for address in itertools.islice(addresses(third), samples):
                         took.append(told.after(cause, address))
                         pause()
                     keep(table, f"vxtray, {what}, connection kept, {RATE:,} lines/s", took[1:])
                     took.clear()
-                    for number, address in enumerate(itertools.islice(addresses(third + 2), FEW)):
+                    for number, address in enumerate(itertools.islice(addresses(third + 2), min(FEW, samples))):
                         vxtray.run("smtp", "set", f"timeout_seconds={20 + number}")  # what closes the connection
                         pause()
                         took.append(told.after(cause, address))
                     keep(table, f"vxtray, {what}, new connection, {RATE:,} lines/s", took)
+                    if what == "UDP":
+                        tell(figures, OURS, took)
         assert {one["state"] for one in vxtray.json("outbox")} == {"sent"}
 
 
 # --- what nobody can avoid --------------------------------------------------------------------------------------------
 
 
-def test_limit(own_server: Receiver, tmp_path: Path, table: Table) -> None:
+def test_limit(own_server: Receiver, tmp_path: Path, table: Table, figures: Figures, samples: int) -> None:
     smtp = own_server.smtp
     context = ssl.create_default_context(cafile=smtp.ca_file)
     plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
@@ -216,7 +239,7 @@ def test_limit(own_server: Receiver, tmp_path: Path, table: Table) -> None:
 
     mail = b"Subject: x\r\n\r\n" + b"203.0.113.7 blocked 100\r\n" * 800
     fresh, kept, record = [], [], []
-    for _ in range(SAMPLES):
+    for _ in range(samples):
         began = time.perf_counter()
         with opened() as client:
             assert client.sendmail(USER, [INBOX], mail) == {}
@@ -233,6 +256,7 @@ def test_limit(own_server: Receiver, tmp_path: Path, table: Table) -> None:
     keep(table, "limit: smtplib, new connection", fresh)
     keep(table, "limit: smtplib, connection kept", kept)
     keep(table, "limit: one durable record", record)
+    tell(figures, "limit", [one + other for one, other in zip(fresh, record, strict=True)])
 
 
 # --- fail2ban ---------------------------------------------------------------------------------------------------------
@@ -284,8 +308,8 @@ def jail(tmp_path: Path, own_server: Receiver) -> Iterator[Path]:
         process.wait(20)
 
 
-@pytest.mark.parametrize("busy", [False, True])
-def test_fail2ban(jail: Path, own_server: Receiver, table: Table, busy: bool) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["quiet", "busy"])
+def test_fail2ban(jail: Path, own_server: Receiver, table: Table, figures: Figures, samples: int, busy: bool) -> None:
     told, took = Told(own_server), []
     with jail.open("a") as log, contextlib.ExitStack() as stack:
 
@@ -299,7 +323,9 @@ def test_fail2ban(jail: Path, own_server: Receiver, table: Table, busy: bool) ->
         if busy:
             stack.enter_context(at_once(lambda number: say(f"Starting session: command for root id {number}")))
             time.sleep(2)
-        for address in itertools.islice(addresses(9 + busy), FEW):
+        for address in itertools.islice(addresses(9 + busy), min(FEW, samples)):
             took.append(told.after(fail, address, 60))
             pause()
     keep(table, f"fail2ban and curl, {f'{RATE:,} lines/s' if busy else 'no other lines'}", took)
+    if busy:
+        tell(figures, "fail2ban and curl", took)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.conftest import Figures
+from tests.bench.figures import IDLE, OURS
 from tests.bench.test_alert_storm import storm
 from tests.bench.test_window import Gaps, Rig, gaps  # noqa: F401 - a fixture
 from tests.core.mail.wire import PASSWORD
@@ -47,6 +49,7 @@ def test_a_storm(
     tmp_path: Path,
     free_port: int,
     gaps: Gaps,  # noqa: F811 - the fixture
+    figures: Figures,
 ) -> None:
     need_programs("openbox", "xdotool", "trayer")
     xserver.window_manager()
@@ -75,14 +78,14 @@ def test_a_storm(
     def told() -> int:
         return all_told(ReceivedMail("", (), content) for content in own_server.mails())
 
-    def look(what: str, seconds: float) -> None:
-        if hidden:
-            rig.ask(f"hidden, {what}", "rest", seconds)
-        else:
-            rig.ask(f"alerts page, {what}", "watch", "alerts", seconds)
+    def look(what: str, seconds: float, who: str = OURS) -> None:
+        where, words = ("hidden", ["rest"]) if hidden else ("alerts page", ["watch", "alerts"])
+        figures.add("gap-storm", who, rig.ask(f"{where}, {what}", *words, seconds)["worst"])
 
     try:
-        look("at rest", 3)
+        if not hidden:
+            rig.visit("alerts")
+        look("at rest", 3, IDLE)
         sending = threading.Thread(target=send, args=(lines, free_port))
         sending.start()
         look(f"{RATE:,} matching lines/s", LINES / RATE + 1)

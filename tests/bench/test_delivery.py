@@ -3,15 +3,18 @@
 Measures and asserts what was done, never how quickly. ``smtplib`` gets TCP_NODELAY, without which it would wait for
 delayed acknowledgements. The whole way, from the outbox, has two durable records and an RSET for each mail more. The
 ways take turns every few mails, each over its one connection, so that what else the machine does meets all alike;
-medians of the turns are told, since a disk that is busy for a moment costs more than all mails of a turn.
+medians of the turns are told, since a disk that is busy for a moment costs more than all mails of a turn. Then msmtp
+(Debian), started anew for each mail as by a script, sends a few.
 """
 
 import base64
 import contextlib
+import shutil
 import smtplib
 import socket
 import ssl
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +23,8 @@ from typing import Any
 
 import pytest
 
+from tests.bench.conftest import Figures
+from tests.bench.figures import LOOP, OURS
 from tests.core.mail.wire import PASSWORD, USER
 from tests.peers.desktop import until
 from tests.peers.mail_server import INBOX
@@ -36,6 +41,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
 MAILS = 1000
 AT_ONCE = 50
+BY_MSMTP = 50
 Rows = list[dict[str, Any]]
 Mails = list[tuple[str, bytes]]
 #: Sends mails and returns the seconds that it took.
@@ -130,15 +136,32 @@ def by_post_room(smtp: Smtp, folder: Path) -> Iterator[Way]:
     outbox.close()
 
 
+def by_msmtp(smtp: Smtp, folder: Path, made: Mails) -> float:
+    """Send each mail by a process of its own; return the seconds."""
+    config, secret = folder / "msmtprc", folder / "msmtp-password"
+    secret.write_text(f"{PASSWORD}\n")
+    config.write_text(
+        f"account default\nhost {smtp.host}\nport {smtp.port}\nfrom {USER}\nauth plain\nuser {USER}\n"
+        f"passwordeval cat {secret}\ntls on\ntls_starttls on\ntls_trust_file {smtp.ca_file}\n"
+    )
+    config.chmod(0o600)
+    began = time.perf_counter()
+    for _, data in made:
+        subprocess.run(["msmtp", "-C", str(config), INBOX], input=data, check=True, timeout=30)
+    return time.perf_counter() - began
+
+
 WAYS: dict[str, Callable[[Smtp, Path], contextlib.AbstractContextManager[Way]]] = {
-    "smtplib, bare loop": by_smtplib,
+    LOOP: by_smtplib,
     "session, one connection": by_session,
     "outbox and post room": by_post_room,
 }
 
 
 @pytest.mark.parametrize("server", ["own_server", "postfix_receiver"])
-def test_mails_over_one_connection(server: str, request: pytest.FixtureRequest, rows: Rows, tmp_path: Path) -> None:
+def test_mails_over_one_connection(
+    server: str, request: pytest.FixtureRequest, rows: Rows, figures: Figures, tmp_path: Path
+) -> None:
     receiver: Receiver = request.getfixturevalue(server)
     turns: dict[str, list[float]] = {what: [] for what in WAYS}
     with contextlib.ExitStack() as stack:
@@ -148,10 +171,19 @@ def test_mails_over_one_connection(server: str, request: pytest.FixtureRequest, 
                 what = list(ways)[(turn + number) % len(ways)]
                 turns[what].append(ways[what](mails(f"{turn}.{number}")))
     until(lambda: receiver.count() == MAILS * len(WAYS), "all arrived", 60)
-    bare = turns["smtplib, bare loop"]
-    name = "Postfix" if server == "postfix_receiver" else "aiosmtpd"
+    bare = turns[LOOP]
+    postfix = server == "postfix_receiver"
+    name = "Postfix" if postfix else "aiosmtpd"
     for what, took in turns.items():
         ratio = statistics.median(one / other for one, other in zip(bare, took, strict=True))
         remarks = f"mails of 20 kB; {ratio:.2f} of the bare loop in the same turn (median), {sum(took):.2f} s in all"
         seconds = statistics.median(took) * len(took)
         rows.append({"what": f"{name}: {what}", "lines": MAILS, "seconds": seconds, "remarks": remarks})
+    figure = "burst-postfix" if postfix else "burst"
+    for what, way in ((LOOP, LOOP), ("session alone", "session, one connection"), (OURS, "outbox and post room")):
+        figures.add(figure, what, *(AT_ONCE / seconds for seconds in turns[way]))
+    if shutil.which("msmtp") is None:
+        pytest.skip("msmtp is not installed (Debian package msmtp); the loop and ours were measured")
+    made = mails("msmtp")[:BY_MSMTP]
+    figures.add(figure, "msmtp per mail", len(made) / by_msmtp(receiver.smtp, tmp_path, made))
+    until(lambda: receiver.count() == MAILS * len(WAYS) + len(made), "all arrived", 60)

@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.desktop import XServer
+from tests.bench.conftest import Figures
+from tests.bench.figures import OURS
+from tests.bench.pixels import Pixel
+from tests.peers.desktop import XServer, until
 from tests.peers.status_notifier import Watcher
 from vxtray.core.events import Action, Category, SecurityEvent, Severity
 from vxtray.core.paths import Profile
@@ -29,9 +32,15 @@ pytestmark = [pytest.mark.bench, pytest.mark.xserver, pytest.mark.timeout(900)]
 ROOT = Path(__file__).resolve().parents[2]
 TURNS = 7
 EVENTS = 1_000_000
-IDLE_SECONDS = 30
-SETTLE_SECONDS = 20
+SETTLE_SECONDS = 60  # the goals speak of ten minutes; the first half minute's ticks are the start's
 BARE = (sys.executable, str(Path(__file__).with_name("bare_tray.py")))
+BARE_WINDOW = (sys.executable, str(Path(__file__).with_name("bare_window.py")))
+
+#: A place that every window covers which stands in the middle of the screen or in its corner: ground in the frame that
+#: is painted first, and in a card of the page that follows.
+PLACE = 500, 300
+#: The lines of the full menu, which is there once the engine is.
+LINES = 12
 SET_UP = {
     "smtp.host": "127.0.0.1",
     "smtp.port": 1,
@@ -48,12 +57,16 @@ class Started:
 
     def __init__(self, screen: XServer, watcher: Watcher, command: Sequence[str], number: int) -> None:
         began = time.perf_counter()
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=screen.env | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen(command, cwd=ROOT, env=installed(screen), stdout=subprocess.DEVNULL)
         self._item = watcher.item(number)
         assert self._item.menu()
         self.seconds = time.perf_counter() - began
+        self._began = began
+
+    def complete(self) -> float:
+        """Wait until everything in the menu can be used, and return how many seconds after the start that was."""
+        until(lambda: sum(not entry.separator for entry in self._item.menu()) == LINES, "the full menu", 30)
+        return time.perf_counter() - self._began
 
     def own_bytes(self) -> int:
         """Return the memory that nobody else shares (USS)."""
@@ -75,6 +88,13 @@ class Started:
         self._item.close()
         self.process.terminate()
         self.process.wait(20)
+
+
+def installed(screen: XServer) -> dict[str, str]:
+    """Return the environment of programs whose byte code is kept, as every installer does: the first turn makes it."""
+    env = screen.env | {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(screen.folder / "bytecode")}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
 
 
 @pytest.fixture
@@ -102,24 +122,69 @@ def vorta() -> tuple[str, ...]:
     return (found, "--daemonise") if found else ()
 
 
-def test_start_to_a_usable_tray(begin, profile: Profile, capsys: pytest.CaptureFixture[str]) -> None:
+def test_start_to_a_usable_tray(begin, profile: Profile, capsys: pytest.CaptureFixture[str], figures: Figures) -> None:
     SettingsFile(profile.settings_file).merge(SET_UP)
     commands = {"bare": BARE, "vxtray": hidden(profile)} | ({"vorta": vorta()} if vorta() else {})
-    took: dict[str, list[float]] = {name: [] for name in commands}
+    took: dict[str, list[float]] = {name: [] for name in (*commands, "vxtray, full menu")}
     for turn in range(TURNS + 1):
         for name, command in commands.items():
             program = begin(command)
             if turn:  # the first one reads the files from the disk
                 took[name].append(program.seconds)
+            if name == "vxtray":
+                complete = program.complete()
+                took["vxtray, full menu"] += [complete] if turn else []
             program.end()
     ratio = statistics.median(one / other for one, other in zip(took["vxtray"], took["bare"], strict=True))
     for name, seconds in took.items():
         tell(capsys, f"{name}: start to tray {statistics.median(seconds) * 1000:.0f} ms, median of {len(seconds)}")
     tell(capsys, f"vxtray / bare: {ratio:.2f}")
+    for name, who in (("vxtray", OURS), ("bare", "bare tray"), ("vorta", "Vorta"), ("vxtray, full menu", "full menu")):
+        figures.add("start-tray", who, *(one * 1000 for one in took.get(name, [])))
+
+
+def test_start_to_the_first_window(
+    xserver: XServer, profile: Profile, capsys: pytest.CaptureFixture[str], figures: Figures
+) -> None:
+    SettingsFile(profile.settings_file).merge(SET_UP)
+    commands = {"bare window": BARE_WINDOW, "vxtray": hidden(profile)[:-1]}
+    took: dict[str, list[float]] = {name: [] for name in (*commands, "vxtray, page")}
+    with Pixel(xserver.display, *PLACE) as pixel:
+        empty = pixel.colour()
+        for turn in range(TURNS + 1):
+            for name, command in commands.items():
+                began = time.perf_counter()
+                process = subprocess.Popen(command, cwd=ROOT, env=installed(xserver), stdout=subprocess.DEVNULL)
+                try:
+                    painted = pixel.differs_from(empty) - began
+                    if turn:
+                        took[name].append(painted)
+                    if name == "vxtray":
+                        page = pixel.differs_from(pixel.colour()) - began
+                        took["vxtray, page"] += [page] if turn else []
+                    until(lambda: name != "vxtray" or Path(profile.control_address).exists(), "it runs", 30)  # noqa: B023
+                finally:
+                    process.terminate()
+                    process.wait(20)
+                until(lambda: pixel.colour() == empty, "the screen is empty again")
+    ratio = statistics.median(one / other for one, other in zip(took["vxtray"], took["bare window"], strict=True))
+    for name, seconds in took.items():
+        tell(capsys, f"{name}: start to window painted {statistics.median(seconds) * 1000:.0f} ms, of {len(seconds)}")
+    tell(capsys, f"vxtray / bare window: {ratio:.2f}")
+    for name, who in (("vxtray", OURS), ("bare window", "bare window"), ("vxtray, page", "its page")):
+        figures.add("start-window", who, *(one * 1000 for one in took[name]))
 
 
 @pytest.mark.parametrize("events", [0, EVENTS], ids=["no source", "a million events"])
-def test_memory_and_idleness(begin, profile: Profile, events: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory_and_idleness(
+    begin,
+    profile: Profile,
+    events: int,
+    capsys: pytest.CaptureFixture[str],
+    figures: Figures,
+    request: pytest.FixtureRequest,
+) -> None:
+    idle_seconds = request.config.getoption("--bench-idle-seconds")
     SettingsFile(profile.settings_file).merge(SET_UP)
     if events:
         fill(profile, events)
@@ -131,14 +196,20 @@ def test_memory_and_idleness(begin, profile: Profile, events: int, capsys: pytes
     ours = begin(hidden(profile))
     time.sleep(SETTLE_SECONDS)
     wakes, ticks = ours.wakes(), ours.ticks()
-    time.sleep(IDLE_SECONDS)
+    time.sleep(idle_seconds)
     wakes, ticks = ours.wakes() - wakes, ours.ticks() - ticks
     own = ours.own_bytes()
     tell(capsys, f"{events:,} events: USS {own / 2**20:.0f} MiB, bare {floor / 2**20:.0f} MiB: {own / floor:.2f}")
     tell(
-        capsys, f"{wakes / IDLE_SECONDS:.1f} wake-ups/s, {ticks * 10 / IDLE_SECONDS:.1f} ms of processor time a second"
+        capsys, f"{wakes / idle_seconds:.1f} wake-ups/s, {ticks * 10 / idle_seconds:.1f} ms of processor time a second"
     )
     ours.end()
+    store = "-store" if events else ""
+    figures.add(f"idle-memory{store}", OURS, own / 2**20)
+    figures.add(f"idle-memory{store}", "bare tray", floor / 2**20)
+    figures.add(f"idle-wakeups{store}", OURS, wakes / idle_seconds)
+    if events:
+        figures.add("idle-cpu", OURS, ticks / idle_seconds)  # a tick is a hundredth of a second
 
 
 def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:

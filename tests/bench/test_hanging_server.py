@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.conftest import Figures
+from tests.bench.figures import IDLE, OURS
 from tests.bench.test_window import Gaps, Rig, gaps  # noqa: F401 - a fixture
 from tests.core.mail.hostile import PROMPT_USER, Talk, hang, hostile, script
 from tests.core.mail.office import Post
@@ -16,7 +18,7 @@ from vxtray.core.settings.tree import Security
 
 pytestmark = [pytest.mark.bench, pytest.mark.xserver, pytest.mark.timeout(300)]
 
-SECONDS = 4
+SECONDS = 3
 
 
 def hang_after(words: bytes) -> Callable[[Talk], None]:
@@ -63,6 +65,7 @@ def test_a_server_that_hangs(
     tmp_path: Path,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
+    figures: Figures,
 ) -> None:
     need_programs("openbox", "xdotool")
     xserver.window_manager()
@@ -80,9 +83,12 @@ def test_a_server_that_hangs(
         post.close()
         rig = Rig(xserver, profile.config, request.getfixturevalue("gaps"))
         try:
-            rig.ask(f"starting, server hangs at {stage}", "watch", "overview", 2)
+            rig.visit("overview", "history")
             assert server.connections == 1
-            rig.ask(f"overview, server hangs at {stage}", "watch", "overview", SECONDS)
-            rig.ask(f"history, server hangs at {stage}", "watch", "history", SECONDS)
+            for page in ("overview", "history"):
+                watched = rig.ask(f"{page}, server hangs at {stage}", "watch", page, SECONDS)
+                figures.add("gap-server", OURS, watched["worst"])
+            server.over.set()
+            figures.add("gap-server", IDLE, rig.ask("history, at rest", "watch", "history", 2)["worst"])
         finally:
             rig.end()

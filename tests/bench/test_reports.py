@@ -6,9 +6,10 @@ The rows are made by the store's own engine: 30,000 sources and 60,000 targets, 
 
 import importlib.util
 import json
+import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.bench.conftest import Figures
+from tests.bench.figures import BY_NAME, OURS
 from tests.bench.measured import Measured
 from tests.bench.report_numbers import opened
 from vxtray.core.store.embedded import EmbeddedStore
@@ -27,6 +30,8 @@ START = start_of_day(date(2026, 9, 1), ZoneInfo("Europe/Paris"))
 #: Beyond it SQLite is left out: filling alone takes minutes.
 MOST_SQLITE = 1_000_000
 STEP = 1_000_000
+#: Whose time for an event is compared with whose.
+GROWTH = {STEP: "a tenth", 10 * STEP: OURS}
 
 #: Of ten thousand events, up to which one is of which category and action.
 KINDS = (
@@ -131,14 +136,35 @@ def made(path: Path, count: int) -> None:
     store.close()
 
 
-@pytest.fixture(scope="module", params=["few", "many"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
-    many = int(request.config.getoption("--bench-events"))
-    count = many // 10 if request.param == "few" else many
-    path = tmp_path_factory.mktemp("report") / "events.duckdb"
-    made(path, count)
-    yield path, count
-    path.unlink()
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Measure stores of as many events as ``--bench-events`` lists."""
+    if "count" in metafunc.fixturenames:
+        counts = [int(text) for text in metafunc.config.getoption("--bench-events").split(",")]
+        metafunc.parametrize("count", counts, ids=[f"{count:,} events" for count in counts], scope="module")
+
+
+@pytest.fixture(scope="module")
+def folder(count: int, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of all engines' stores of so many events; what lies there already is taken as it is."""
+    kept: Path | None = request.config.getoption("--bench-stores")
+    path = (kept or tmp_path_factory.mktemp("report")) / f"month-{count}"
+    path.mkdir(parents=True, exist_ok=True)
+    yield path
+    if kept is None:
+        shutil.rmtree(path)
+
+
+def ready(path: Path, make: Callable[[Path], None]) -> Path:
+    """Return a file or folder, which is made where it is not there; half made it has another name."""
+    if not path.exists():
+        half = path.with_suffix(".half")
+        if half.is_dir():
+            shutil.rmtree(half)
+        else:
+            half.unlink(missing_ok=True)
+        make(half)
+        half.rename(path)
+    return path
 
 
 def counted(engine: str, path: Path) -> tuple[dict[str, Any], int]:
@@ -180,24 +206,28 @@ def to_sqlite(path: Path, copy: Path) -> None:
 
 @pytest.mark.bench
 @pytest.mark.timeout(1800)
-def test_a_month(store: tuple[Path, int], tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    path, count = store
+def test_a_month(folder: Path, count: int, rows: list[dict[str, Any]], figures: Figures) -> None:
+    path = ready(folder / "events.duckdb", lambda half: made(half, count))
     mine, peak = counted("ours", path)
-    results = {"ours": mine}
-    remarks = {"ours": f"at most {peak / 2**20:.0f} MiB, {path.stat().st_size / 2**20:.0f} MiB on disk"}
+    results = {OURS: mine}
+    remarks = {OURS: f"at most {peak / 2**20:.0f} MiB, {path.stat().st_size / 2**20:.0f} MiB on disk"}
     if importlib.util.find_spec("chdb"):
-        to_clickhouse(path, tmp_path / "clickhouse")
-        results["chdb"], other_peak = counted("chdb", tmp_path / "clickhouse")
+        other = ready(folder / "clickhouse", lambda half: to_clickhouse(path, half))
+        results["chdb"], other_peak = counted("chdb", other)
         remarks["chdb"] = f"at most {other_peak / 2**20:.0f} MiB; ours takes"
     if count <= MOST_SQLITE:
-        to_sqlite(path, tmp_path / "events.sqlite")
-        results["SQLite"], other_peak = counted("sqlite", tmp_path / "events.sqlite")
+        copy = ready(folder / "events.sqlite", lambda half: to_sqlite(path, half))
+        results["SQLite"], other_peak = counted("sqlite", copy)
         remarks["SQLite"] = f"at most {other_peak / 2**20:.0f} MiB; ours takes"
     for name, result in results.items():
         assert result["found"] == mine["found"], name
         said = remarks[name]
-        if name != "ours":
+        if name != OURS:
             said += f" {mine['seconds'] / result['seconds']:.2f} of it; {result['sections']}"
         rows.append({"what": f"month report, {name}", "lines": count, "seconds": result["seconds"], "remarks": said})
+        if (figure := f"month-{count // STEP}m") in BY_NAME:
+            figures.add(figure, name, *result["each"])
+    if count in GROWTH:
+        figures.add("month-growth", GROWTH[count], *(seconds / count * 1e9 for seconds in mine["each"]))
     if "chdb" not in results:
         pytest.skip("chdb is not installed; ours and SQLite were measured")
