@@ -17,6 +17,7 @@ import html
 import itertools
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,9 @@ _README = {
     "mail": (Look("en", "light", 100), "mail-report-daily", 860),
 }
 
+#: The guide's pictures in ``resources/docs/<language>/images``.
+_GUIDE = ("assistant-1-account", "overview", "alerts", "reports")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the pictures; the exit status is 1 where one could not be made."""
@@ -79,6 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _draw(Look(*asked.language, *asked.theme, *asked.scale), asked.only, asked.out, asked.profiles)
     if asked.readme:
         return _renew_readme(asked.out)
+    if asked.guide:
+        return _renew_guide(asked.out)
     started = time.monotonic()
     looks = [Look(*one) for one in itertools.product(asked.language, asked.theme, asked.scale)]
     failed = []
@@ -106,6 +112,7 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--scale", nargs="+", type=int, choices=SCALES, default=list(SCALES))
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "screenshots", metavar="FOLDER")
     parser.add_argument("--readme", action="store_true", help="renew the README's pictures, and nothing else")
+    parser.add_argument("--guide", action="store_true", help="renew the guide's pictures, and nothing else")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--profiles", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
@@ -114,19 +121,35 @@ def _parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _renew_readme(out: Path) -> int:
-    """Make the pictures of the README: without transparency, and packed as tightly as PNG allows."""
-    from PySide6.QtGui import QImage
-
+    """Make the pictures of the README."""
     for target, (look, name, height) in _README.items():
         choice = ("--language", look.language, "--theme", look.theme, "--scale", str(look.scale))
         if failed := main(["--only", name, *choice, "--out", str(out)]):
             return failed
-        picture = QImage(str(out / look.folder / f"{name}.png")).convertToFormat(QImage.Format.Format_RGB888)
-        _save(
-            picture.copy(0, 0, picture.width(), min(height, picture.height())),
-            ROOT / f"resources/screenshots/{target}.png",
-        )
+        _ship(out / look.folder / f"{name}.png", ROOT / f"resources/screenshots/{target}.png", height)
     return 0
+
+
+def _renew_guide(out: Path) -> int:
+    """Make the pictures of the guide, in the language of each."""
+    for language in LANGUAGES:
+        look = Look(language, "light", 100)
+        choice = ("--language", language, "--theme", look.theme, "--scale", str(look.scale), "--out", str(out))
+        if failed := main(["--only", *_GUIDE, *choice]):
+            return failed
+        for name in _GUIDE:
+            target = re.sub(r"-\d-", "-", name)  # the order of the assistant's steps may change
+            _ship(out / look.folder / f"{name}.png", ROOT / f"resources/docs/{language}/images/{target}.png")
+    return 0
+
+
+def _ship(made: Path, target: Path, height: int = 10_000) -> None:
+    """Take a picture into the resources: without transparency, and packed as tightly as PNG allows."""
+    from PySide6.QtGui import QImage
+
+    picture = QImage(str(made)).convertToFormat(QImage.Format.Format_RGB888)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _save(picture.copy(0, 0, picture.width(), min(height, picture.height())), target)
 
 
 def _in_its_own_process(look: Look, only: list[str], out: Path, profiles: Path) -> int:
