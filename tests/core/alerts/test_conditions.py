@@ -281,8 +281,11 @@ def test_the_first_failure_is_remembered_when_only_the_last_wait_is_known() -> N
 @pytest.mark.parametrize(
     ("free", "total", "full"),
     [
-        (4_999, 100_000, True),
-        (5_001, 100_000, False),
+        (2_047, 1_000_000, True),
+        (2_049, 1_000_000, False),
+        (12_600, 258_000, False),
+        (999, 20_000, True),
+        (1_001, 20_000, False),
         (499, 2_000, True),
         (501, 2_000, False),
         (201, 400, False),
@@ -302,10 +305,10 @@ def test_when_a_disk_is_almost_full(free: int, total: int, full: bool) -> None:
 def test_a_disk_at_its_limit_does_not_flap() -> None:
     world = World()
     for minute in range(600):
-        world.free(4_900 + minute % 20 * 50)
+        world.free(2_000 + minute % 10 * 50)
         world.minutes(1, heard=True)
     assert len(world.told) == 1
-    world.free(6_300)
+    world.free(2_600)
     assert [change.over for change in world.minutes(1, heard=True)] == [True]
 
 

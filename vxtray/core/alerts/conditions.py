@@ -15,9 +15,11 @@ from vxtray.core.settings.tree import Settings
 
 _MEBIBYTE = 1024 * 1024
 
-#: A disk is almost full below this share or, where that is more, so many bytes (of a tiny disk: half of it).
+#: A disk is almost full below this share, but no less than the first so many bytes (of a tiny disk: half of it) and no
+#: more than the second: a twentieth of a large disk is room for months, and its owner left it so on purpose.
 _LEAST_SHARE = 0.05
 _LEAST_BYTES = 500 * _MEBIBYTE
+_MOST_BYTES = 2_048 * _MEBIBYTE
 #: And it is no longer so above this multiple of it, so that what is written and deleted there makes no news.
 _ENOUGH = 1.25
 
@@ -43,7 +45,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def least(self) -> int:
         """Below so many free bytes it is almost full."""
-        return max(round(self.total * _LEAST_SHARE), min(_LEAST_BYTES, self.total // 2))
+        return max(min(round(self.total * _LEAST_SHARE), _MOST_BYTES), min(_LEAST_BYTES, self.total // 2))
 
 
 #: What sentences call the sources that are not known by their own names: proper names.
