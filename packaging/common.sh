@@ -34,7 +34,8 @@ lib:libzstd.so.1:libzstd1
 font:any:fonts-dejavu-core
 "
 
-# What the tests talk to: a screen with a tray, a session bus with a keyring, pictures, version control.
+# What the tests talk to: a screen with a tray, a session bus with a keyring, pictures, version control, readers of PDF
+# and of what is shipped beside the program; and what the faults need: system calls, networks and disks of their own.
 TEST_NEEDS="
 bin:Xvfb:xvfb
 bin:xauth:xauth
@@ -47,6 +48,18 @@ bin:dbus-launch:dbus-x11
 bin:gnome-keyring-daemon:gnome-keyring
 bin:import:imagemagick
 bin:git:git
+bin:pdftotext:poppler-utils
+bin:openssl:openssl
+bin:gio:libglib2.0-bin
+bin:desktop-file-validate:desktop-file-utils
+bin:mandoc:mandoc
+bin:shellcheck:shellcheck
+bin:zsh:zsh
+bin:fish:fish
+bin:strace:strace
+bin:ip:iproute2
+bin:mkfs.ext4:e2fsprogs
+bin:mkfs.btrfs:btrfs-progs
 "
 
 # What assistive technology asks the window through, on a bus that the tests start themselves.

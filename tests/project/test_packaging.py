@@ -45,7 +45,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleTy
 def judged(*command: str | Path) -> None:
     """Let a tool judge; skip where it is not installed."""
     if shutil.which(str(command[0])) is None:
-        pytest.skip(f"not installed: {command[0]} (packaging/build.sh installs it as root)")
+        pytest.skip(f"not installed: {command[0]} (packaging/test.sh installs it as root)")
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
