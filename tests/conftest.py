@@ -89,6 +89,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why each second try was needed: the first one's failure is printed nowhere else."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_sep("_", f"the first try of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext[-3_000:])
+
+
 def home_in(folder: Path) -> dict[str, str]:
     """Make a home in a folder and return the environment that leads there."""
     places = {

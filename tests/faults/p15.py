@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -173,14 +174,16 @@ def _deliver(folder: Path, port: int, at: int | None, names: tuple[str, ...]) ->
     post.add("k")
     injector = Injector(at, names)
     report = ""
-    sys.settrace(injector)
-    try:
-        post.send()
-    except Exception as error:
-        report = private("".join(traceback.format_exception(error)))
-        logging.getLogger("vxtray.faults").exception("the mail could not be sent")
-    finally:
-        sys.settrace(None)
+    # A socket that is just handed from one owner to the next has none that could close it: CPython does, and warns.
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        sys.settrace(injector)
+        try:
+            post.send()
+        except Exception as error:
+            report = private("".join(traceback.format_exception(error)))
+            logging.getLogger("vxtray.faults").exception("the mail could not be sent")
+        finally:
+            sys.settrace(None)
     post.close()
     return injector, report
 

@@ -140,6 +140,20 @@ def test_a_page_found_in_parts_comes_back_whole(world: World, qtbot, monkeypatch
         assert model.event_at(row).seq == count - row
 
 
+def test_the_end_is_reached_while_a_page_further_up_comes_back(world: World, qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("vxtray.gui.pages.events_model._KEPT", 1)
+    world.engine.store().append(many(2 * PAGE + 50))
+    model = EventsModel(world.bridge, world.engine.store)
+    model.show(EventQuery())
+    qtbot.waitUntil(lambda: model.rowCount() == PAGE)
+    model.fetchMore(model.index(-1, -1))
+    qtbot.waitUntil(lambda: model.rowCount() == 2 * PAGE)
+    assert model.event_at(5) is None  # it was let go, and is on its way
+    model.fetchMore(model.index(-1, -1))  # the view asks once, when it is scrolled there
+    qtbot.waitUntil(lambda: model.complete)
+    assert model.rowCount() == 2 * PAGE + 50
+
+
 def test_newest_first_in_columns_that_say_it_in_words(open_page) -> None:
     page = open_page(event(0), event(5, severity=Severity.CRITICAL, country="FR", target_host="shop.example.com"))
     model = page.model

@@ -250,10 +250,10 @@ class EventsModel(QAbstractTableModel):
 
     def canFetchMore(self, parent: _Index) -> bool:
         """Say whether there may be further events."""
-        return not parent.isValid() and not self.complete and not self._loading
+        return not parent.isValid() and not self.complete and not self._looking
 
     def fetchMore(self, parent: _Index) -> None:
-        """Ask for the next page."""
+        """Ask for the next page, once what is asked for now is there."""
         if self.canFetchMore(parent):
             self._looking = True
             self._go_on()

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import random
 import re
 import socket
 import subprocess
@@ -254,18 +255,21 @@ def test_another_address_of_this_machine_is_refused(waiting: Waiting) -> None:
 
 
 def taken_on_ipv6_only() -> socket.socket:
-    """Return a listener of ::1 at a port that no other process of this machine has on 127.0.0.1."""
-    for _ in range(50):
+    """Return a listener of ::1 at a port that no other process of this machine has on 127.0.0.1.
+
+    Nor gets there later: it is above those that Linux gives to whoever asks for any (32768 to 60999).
+    """
+    for port in random.sample(range(61_000, 65_536), 50):
         other = socket.socket(socket.AF_INET6)
-        other.bind(("::1", 0))
         try:
-            socket.create_server(("127.0.0.1", other.getsockname()[1])).close()
+            other.bind(("::1", port))
+            socket.create_server(("127.0.0.1", port)).close()
         except OSError:
             other.close()
             continue
         other.listen()
         return other
-    pytest.fail("no port is free on IPv4")
+    pytest.fail("no port is free on both")
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="no IPv6")
