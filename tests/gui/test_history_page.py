@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QCoreApplication, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QImage, QTextDocument
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -106,6 +106,7 @@ def choose(qtbot, page: HistoryPage, number: int) -> str:
     """Choose a mail and return what the details say."""
     page.table.selectRow(page.model.row_of((True, number)))
     qtbot.waitUntil(lambda: page.details.shown is not None and page.details.shown.line.key == (True, number))
+    QCoreApplication.sendPostedEvents()  # Qt shows what a layout took in by an event of its own
     return words_of(page)
 
 
