@@ -6,6 +6,7 @@ the row of the table.
 """
 
 import importlib
+import itertools
 import random
 import re
 import shutil
@@ -55,7 +56,7 @@ class Run:
         self.seed = seed
         self.chance = random.Random(seed)
         self._end = time.monotonic() + seconds
-        self._rooms = 0
+        self._rooms = itertools.count(1)  # several threads may ask
 
     def amount(self, short: int, full: int) -> int:
         """Return how much is to be done in this form."""
@@ -77,8 +78,7 @@ class Run:
     @contextmanager
     def room(self, name: str = "room") -> Iterator[Path]:
         """Give an empty folder, which is deleted where all went well."""
-        self._rooms += 1
-        folder = self.folder / f"{name}{self._rooms}"
+        folder = self.folder / f"{name}{next(self._rooms)}"
         folder.mkdir()
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
